@@ -1,0 +1,162 @@
+package proto
+
+// Table is the list of protocols a sensor speaks, configured.
+type Table struct {
+	rows      []*Protocol
+	factories []Factory
+	enabled   []bool // parse; a protocol may be detected but not parsed
+	detect    []bool
+	byName    map[string]ID
+}
+
+// ByName returns the id of a protocol, 0 when the table has none of that name.
+func (t *Table) ByName(name string) ID { return t.byName[name] }
+
+// Protocol returns the row of id, nil for Unknown and Failed.
+func (t *Table) Protocol(id ID) *Protocol {
+	if id == Unknown || int(id) > len(t.rows) {
+		return nil
+	}
+	return t.rows[id-1]
+}
+
+// Rows returns all protocols, enabled or not. The slice is not to be changed.
+func (t *Table) Rows() []*Protocol { return t.rows }
+
+// Name returns EVE's app_proto for id: "" for Unknown, "failed" for Failed.
+func (t *Table) Name(id ID) string {
+	switch p := t.Protocol(id); {
+	case id == Failed:
+		return "failed"
+	case p == nil:
+		return ""
+	default:
+		return p.Name
+	}
+}
+
+// Bounds on what one flow may hold (limits are per flow).
+const (
+	// MaxTxs bounds the transactions kept alive in one flow; the oldest are then
+	// finished by force (Suricata: app-layer max-tx of the protocols, 256 .. 1024).
+	MaxTxs = 512
+	// MaxProbe is how many bytes of one direction are probed before detection
+	// gives up (Suricata: stream reassembly toserver/toclient inspection of the
+	// first chunk).
+	MaxProbe = 16 << 10
+)
+
+// Conn is the application layer of one flow: the probing, the parser and the
+// live transactions. One worker owns it.
+type Conn struct {
+	Table    *Table
+	Hint     Hint
+	App      ID    // protocol of the flow
+	Side     [2]ID // what each direction was recognised as
+	Orig     ID    // protocol before a Switch
+	Expected ID    // protocol that a Switch awaits
+	Time     int64 // Unix nanoseconds of the packet being processed
+	// Txs are the live transactions, oldest first.
+	Txs []Tx
+	// Events are flow-level application-layer events (ApplayerEvents).
+	Events []EventID
+	// Counters of what was cut short.
+	TxOverflow uint64
+
+	// Offset is, during Parse, the stream offset of data[0] per direction.
+	Offset [2]uint64
+
+	parser   Parser
+	nextTx   uint64
+	nextFile uint32
+	stopped  [2]bool // no more parsing in this direction
+	switchTo ID
+	fresh    bool
+	// EOF seen per direction.
+	EOF [2]bool
+	// Frames opened by the parser and not yet inspected (keyword frame).
+	Frames []Frame
+}
+
+// Frame is a named part of the protocol's wire form (Suricata keyword frame).
+type Frame struct {
+	Type   string // "pdu", "hdr", ... without the protocol's name
+	Dir    Dir
+	Offset uint64 // stream offset; for UDP offset in the datagram
+	Len    int64  // -1 while not known
+	Tx     uint64
+	Seen   uint64 // owned by the detection engine
+}
+
+// MaxFrames bounds Conn.Frames.
+const MaxFrames = 64
+
+// AddFrame notes a frame that begins at absolute offset off of dir.
+func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
+	if len(c.Frames) < MaxFrames {
+		c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx})
+	}
+}
+
+// NewTx gives b the next id and appends tx to the live transactions. tx.Base()
+// must be b. At MaxTxs the oldest transaction is completed by force and counted.
+func (c *Conn) NewTx(tx Tx) {
+	b := tx.Base()
+	b.ID = c.nextTx
+	b.proto = c.Table.Protocol(c.App)
+	b.Dirty = [2]bool{true, true}
+	c.nextTx++
+	if len(c.Txs) >= MaxTxs {
+		c.TxOverflow++
+		for _, old := range c.Txs {
+			if o := old.Base(); !o.Complete() {
+				o.Progress = o.proto.Done
+				break
+			}
+		}
+	}
+	c.Txs = append(c.Txs, tx)
+}
+
+// TxCount returns how many transactions the flow had so far.
+func (c *Conn) TxCount() uint64 { return c.nextTx }
+
+// Advance raises the progress of direction dir to at least to.
+func (b *TxBase) Advance(dir Dir, to uint8) {
+	b.Dirty[dir] = true
+	if b.Progress[dir] < to {
+		b.Progress[dir] = to
+	}
+}
+
+// Protocol returns the row of the protocol the transaction belongs to.
+func (b *TxBase) Protocol() *Protocol { return b.proto }
+
+// Complete tells whether both directions are done.
+func (b *TxBase) Complete() bool { return b.DirDone(ToServer) && b.DirDone(ToClient) }
+
+// DirDone tells whether direction dir is done or will never come.
+func (b *TxBase) DirDone(dir Dir) bool {
+	if b.Skip[dir] || b.proto == nil {
+		return true
+	}
+	return b.Progress[dir] >= b.proto.Done[dir]
+}
+
+// Switch asks that the flow goes on as protocol name (STARTTLS, CONNECT,
+// upgrade), after the bytes used by the present call. An empty name asks for
+// probing anew.
+func (c *Conn) Switch(name string) {
+	c.switchTo = c.Table.ByName(name)
+	c.fresh = true
+}
+
+// NewFile opens a file in tx. Its Dir says which direction carries it.
+func (c *Conn) NewFile(tx Tx, dir Dir, name []byte) *File {
+	b := tx.Base()
+	c.nextFile++
+	f := &File{Dir: dir, Name: append([]byte(nil), name...), TxID: b.ID, seq: c.nextFile}
+	b.Files = append(b.Files, f)
+	b.Dirty[dir] = true
+	return f
+}
