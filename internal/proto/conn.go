@@ -4,9 +4,10 @@ package proto
 type Table struct {
 	rows      []*Protocol
 	factories []Factory
-	enabled   []bool // parse; a protocol may be detected but not parsed
-	detect    []bool
+	parse     []bool // false: detected only
 	byName    map[string]ID
+	// probeTCP and probeUDP are the rows to probe, one bit each.
+	probeTCP, probeUDP uint64
 }
 
 // ByName returns the id of a protocol, 0 when the table has none of that name.
@@ -66,14 +67,24 @@ type Conn struct {
 	// Offset is, during Parse, the stream offset of data[0] per direction.
 	Offset [2]uint64
 
-	parser   Parser
-	nextTx   uint64
-	nextFile uint32
-	stopped  [2]bool // no more parsing in this direction
-	switchTo ID
-	fresh    bool
+	// Reversed is set when probing found that the flow's first sender is the
+	// server. The owner must turn the flow around and call Turn.
+	Reversed bool
+	// Broken counts the directions given up by the parser.
+	Broken uint8
 	// EOF seen per direction.
 	EOF [2]bool
+
+	parser    Parser
+	nextTx    uint64
+	nextFile  uint32
+	live      [2]uint64 // rows still possible in each direction
+	probed    [2]bool   // live is set
+	seen      [2]bool   // bytes were offered in this direction
+	stopped   [2]bool   // no more parsing in this direction
+	switchTo  ID
+	switching bool
+	changed   bool // a Switch took place: Expected and Orig mean something
 	// Frames opened by the parser and not yet inspected (keyword frame).
 	Frames []Frame
 }
@@ -110,7 +121,7 @@ func (c *Conn) NewTx(tx Tx) {
 		c.TxOverflow++
 		for _, old := range c.Txs {
 			if o := old.Base(); !o.Complete() {
-				o.Progress = o.proto.Done
+				o.Progress, o.forced = o.proto.Done, true
 				break
 			}
 		}
@@ -148,7 +159,7 @@ func (b *TxBase) DirDone(dir Dir) bool {
 // probing anew.
 func (c *Conn) Switch(name string) {
 	c.switchTo = c.Table.ByName(name)
-	c.fresh = true
+	c.switching = true
 }
 
 // NewFile opens a file in tx. Its Dir says which direction carries it.

@@ -67,6 +67,9 @@ type Protocol struct {
 	// start of the flow). It must be cheap and must not keep data. nil means the
 	// protocol is only reached through Conn.Switch (as ftp-data, websocket).
 	Probe func(dir Dir, data []byte, h Hint) Match
+	// FirstData says which direction must speak first: 0 either, else a set of
+	// DirServer and DirClient bits.
+	FirstData uint8
 	// Configure makes a factory from the settings. It is called once per Table.
 	Configure func(s Settings) (Factory, error)
 	// Disabled is the default of app-layer.protocols.NAME.enabled.
@@ -89,6 +92,12 @@ type Protocol struct {
 	// Unidirectional: a Tx belongs to one direction only; TxBase.Dir says which.
 	Unidirectional bool
 }
+
+// Bits of Protocol.FirstData.
+const (
+	DirServer uint8 = 1 << ToServer // the client speaks first
+	DirClient uint8 = 1 << ToClient // the server speaks first
+)
 
 // Hint is what is known of a flow besides its bytes.
 type Hint struct {
@@ -161,7 +170,8 @@ type TxBase struct {
 	// Files seen in this transaction, in order of appearance.
 	Files []*File
 	// Vars are variables that rules captured (pkt/flow/tx metadata).
-	proto *Protocol
+	proto  *Protocol
+	forced bool // completed to make room
 }
 
 // Base returns b; it makes every struct that embeds TxBase a Tx.

@@ -1,0 +1,334 @@
+package proto
+
+import "math/bits"
+
+// Flow-level application-layer events, indexes into ConnEvents.
+const (
+	EventMismatch EventID = iota
+	EventWrongDirection
+	EventOneDirection
+	EventSkipped
+	EventNoTLS
+	EventUnexpected
+)
+
+// ConnEvents are the names of flow-level events as app-layer-event knows them
+// (EVE shows them in upper case).
+var ConnEvents = [...]string{
+	"applayer_mismatch_protocol_both_directions",
+	"applayer_wrong_direction_first_data",
+	"applayer_detect_protocol_only_one_direction",
+	"applayer_proto_detection_skipped",
+	"applayer_no_tls_after_starttls",
+	"applayer_unexpected_protocol",
+}
+
+// NewConn returns the application layer of a new flow.
+func NewConn(t *Table, h Hint) *Conn { return &Conn{Table: t, Hint: h} }
+
+// AddEvent notes a flow-level event once.
+func (c *Conn) AddEvent(e EventID) {
+	for _, have := range c.Events {
+		if have == e {
+			return
+		}
+	}
+	c.Events = append(c.Events, e)
+}
+
+// Stopped tells that bytes of direction dir are no longer looked at.
+func (c *Conn) Stopped(dir Dir) bool { return c.stopped[dir] }
+
+// Stop ends the parsing of direction dir.
+func (c *Conn) Stop(dir Dir) { c.stopped[dir] = true }
+
+// Turn swaps the two directions, after the owner has turned the flow around.
+func (c *Conn) Turn() {
+	c.Reversed = false
+	c.Side[0], c.Side[1] = c.Side[1], c.Side[0]
+	c.Offset[0], c.Offset[1] = c.Offset[1], c.Offset[0]
+	c.seen[0], c.seen[1] = c.seen[1], c.seen[0]
+	c.EOF[0], c.EOF[1] = c.EOF[1], c.EOF[0]
+	c.stopped[0], c.stopped[1] = c.stopped[1], c.stopped[0]
+	c.probed = [2]bool{}
+	c.Hint.SrcPort, c.Hint.DstPort = c.Hint.DstPort, c.Hint.SrcPort
+}
+
+// Feed offers the next stream bytes of direction dir, which begin at stream
+// offset off, and returns how many were used and how many are needed for the
+// next try to make sense (0: any). eof tells that nothing follows. After Feed
+// the owner must look at Reversed.
+func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int) {
+	if eof {
+		c.EOF[dir] = true
+	}
+	if len(data) > 0 {
+		c.seen[dir] = true
+	}
+	if c.stopped[dir] {
+		return len(data), 0
+	}
+	for {
+		if c.Side[dir] == Unknown {
+			if !c.probe(dir, data, eof) {
+				if c.stopped[dir] {
+					return len(data), 0
+				}
+				return used, 0
+			}
+		}
+		if c.parser == nil {
+			c.stopped[dir] = c.App != Unknown || c.Side[dir] == Failed
+			if c.stopped[dir] {
+				return used + len(data), 0
+			}
+			return used, 0
+		}
+		c.Offset[dir] = off
+		n, want, st := c.parser.Parse(dir, data, eof)
+		n = max(0, min(n, len(data)))
+		used += n
+		if st == Broken {
+			c.giveUp()
+			return used + len(data) - n, 0
+		}
+		if !c.switching {
+			return used, want
+		}
+		c.change()
+		data, off = data[n:], off+uint64(n)
+		if len(data) == 0 {
+			return used, 0
+		}
+	}
+}
+
+// Datagram offers one datagram of direction dir.
+func (c *Conn) Datagram(dir Dir, data []byte) {
+	c.seen[dir] = true
+	if c.Side[dir] == Unknown && c.App == Unknown && !c.probe(dir, data, true) {
+		return
+	}
+	if c.parser == nil {
+		return
+	}
+	c.Offset[dir] = 0
+	if _, _, st := c.parser.Parse(dir, data, false); st == Broken {
+		c.giveUp()
+	}
+}
+
+// Gap tells that n bytes of direction dir were lost.
+func (c *Conn) Gap(dir Dir, n int) {
+	if c.stopped[dir] {
+		return
+	}
+	if c.parser == nil {
+		// Bytes lost before the protocol was known: it cannot be found any more
+		// in this direction.
+		if c.Side[dir] == Unknown {
+			c.fail(dir)
+		}
+		return
+	}
+	if !c.parser.Gap(dir, n) {
+		c.stopped[dir] = true
+		c.Broken++
+	}
+}
+
+// giveUp ends parsing for both directions; the open transactions stay and are
+// completed.
+func (c *Conn) giveUp() {
+	c.stopped = [2]bool{true, true}
+	c.Broken++
+	c.completeAll()
+}
+
+// Quarantine is giveUp for a parser that panicked.
+func (c *Conn) Quarantine() { c.giveUp() }
+
+// completeAll ends all live transactions.
+func (c *Conn) completeAll() {
+	for _, tx := range c.Txs {
+		b := tx.Base()
+		for d := range b.Progress {
+			if b.Progress[d] < b.proto.Done[d] {
+				b.Progress[d] = b.proto.Done[d]
+				b.Dirty[d] = true
+			}
+		}
+	}
+}
+
+// change carries out a Switch: the flow is probed anew from here on.
+func (c *Conn) change() {
+	c.completeAll()
+	c.Orig, c.Expected, c.changed = c.App, c.switchTo, true
+	c.App, c.Side = Unknown, [2]ID{}
+	c.parser, c.switching = nil, false
+	c.probed, c.seen = [2]bool{}, [2]bool{}
+	c.stopped = [2]bool{}
+	// A protocol without a probe can only be reached this way.
+	if p := c.Table.Protocol(c.Expected); p != nil && p.Probe == nil {
+		c.decide(c.Expected)
+		c.Side = [2]ID{c.Expected, c.Expected}
+	}
+}
+
+// probe tries to recognise direction dir. It returns true when there is
+// something to parse with.
+func (c *Conn) probe(dir Dir, data []byte, last bool) bool {
+	if c.App != Unknown && c.App != Failed && c.Table.Protocol(c.App).Probe == nil {
+		c.Side[dir] = c.App
+		return true
+	}
+	if len(data) == 0 {
+		return false
+	}
+	if !c.probed[dir] {
+		c.live[dir], c.probed[dir] = c.Table.candidates(c.Hint), true
+	}
+	id, rev := c.scan(dir, data)
+	if rev && !c.seen[dir.Other()] && c.App == Unknown {
+		c.Reversed = true
+		return false
+	}
+	if id != Unknown {
+		return c.found(dir, id)
+	}
+	if c.live[dir] != 0 && len(data) < MaxProbe && !last {
+		return false
+	}
+	return c.fail(dir)
+}
+
+// scan asks the live rows, those with a port hint first.
+func (c *Conn) scan(dir Dir, data []byte) (ID, bool) {
+	for pass := range 2 {
+		for set := c.live[dir]; set != 0; set &= set - 1 {
+			i := bits.TrailingZeros64(set)
+			p := c.Table.rows[i]
+			if portHinted(p.Ports, c.Hint) != (pass == 0) {
+				continue
+			}
+			if len(p.ProbePorts) > 0 && !portHinted(p.ProbePorts, c.Hint) {
+				c.live[dir] &^= 1 << i
+				continue
+			}
+			switch p.Probe(dir, data, c.Hint) {
+			case Yes:
+				return ID(i + 1), false
+			case Reversed:
+				return ID(i + 1), true
+			case No:
+				c.live[dir] &^= 1 << i
+			}
+		}
+	}
+	return Unknown, false
+}
+
+// found notes that direction dir speaks protocol id.
+func (c *Conn) found(dir Dir, id ID) bool {
+	c.Side[dir] = id
+	switch {
+	case c.App == Unknown || c.App == Failed:
+		p := c.Table.Protocol(id)
+		if p.FirstData != 0 && !c.Hint.UDP && !c.Hint.Midstream && !c.changed &&
+			p.FirstData&(1<<dir) == 0 && !c.seen[dir.Other()] {
+			c.AddEvent(EventWrongDirection)
+			c.stopped = [2]bool{true, true}
+			return false
+		}
+		if c.changed && c.Expected != Unknown && id != c.Expected {
+			c.AddEvent(EventUnexpected)
+			if c.Table.Name(c.Expected) == "tls" {
+				c.AddEvent(EventNoTLS)
+			}
+		}
+		if c.Side[dir.Other()] == Failed {
+			c.AddEvent(EventOneDirection)
+		}
+		c.decide(id)
+	case c.App != id:
+		// The first direction's word counts.
+		c.AddEvent(EventMismatch)
+	}
+	return true
+}
+
+// fail notes that direction dir could not be recognised. When the other one was,
+// its protocol is used for both.
+func (c *Conn) fail(dir Dir) bool {
+	c.Side[dir] = Failed
+	if c.App != Unknown && c.App != Failed {
+		c.AddEvent(EventOneDirection)
+		return true
+	}
+	if c.Side[dir.Other()] == Failed {
+		c.App = Failed
+		c.stopped = [2]bool{true, true}
+	}
+	return false
+}
+
+// decide makes id the flow's protocol.
+func (c *Conn) decide(id ID) {
+	c.App = id
+	c.nextTx = 0
+	if c.changed {
+		c.nextTx = 0
+	}
+	if f := c.Table.factories[id-1]; f != nil && c.Table.parse[id-1] {
+		c.parser = f(c)
+	}
+}
+
+// Finish tells the parser that both directions end, and completes what is open.
+// The owner then inspects and logs a last time.
+func (c *Conn) Finish() {
+	for _, d := range [2]Dir{ToServer, ToClient} {
+		if !c.EOF[d] && !c.stopped[d] && c.parser != nil && !c.Hint.UDP {
+			c.Feed(d, nil, c.Offset[d], true)
+		}
+	}
+	if c.App == Unknown && (c.Side[0] == Failed || c.Side[1] == Failed) {
+		c.App = Failed
+	}
+}
+
+// AfterDetect is called when detection has looked at direction dir.
+func (c *Conn) AfterDetect(dir Dir) {
+	insp, _ := c.parser.(Inspector)
+	for _, tx := range c.Txs {
+		b := tx.Base()
+		if !b.Dirty[dir] && !b.DirDone(dir) {
+			continue
+		}
+		if insp != nil && b.Dirty[dir] {
+			insp.Inspected(tx, dir)
+		}
+		b.Dirty[dir] = false
+		if b.DirDone(dir) {
+			b.Inspected[dir] = true
+		}
+	}
+}
+
+// Clean drops the transactions that are complete, inspected in both directions
+// (or forced) and logged.
+func (c *Conn) Clean(all bool) {
+	keep := c.Txs[:0]
+	for _, tx := range c.Txs {
+		b := tx.Base()
+		done := b.Logged && b.Complete() &&
+			(b.Inspected[0] || b.Skip[0]) && (b.Inspected[1] || b.Skip[1])
+		if !(done || b.forced && b.Logged || all) {
+			keep = append(keep, tx)
+		}
+	}
+	clear(c.Txs[len(keep):])
+	c.Txs = keep
+	c.Frames = c.Frames[:0]
+}
