@@ -390,7 +390,7 @@ func (s *scanner) term(what string) (string, int, *fault) {
 				return "", 0, faultf(start, KindSyntax, "%s is missing", what)
 			}
 			return "", 0, faultf(s.off, KindSyntax, "%s has a %q", what, c)
-		case isSpace(c) && depth == 0 && !(s.off == start+1 && s.text[start] == '!'):
+		case isSpace(c) && depth == 0 && !(s.text[start] == '!' && blank(s.text[start+1:s.off])):
 			return s.text[start:s.off], start, nil
 		}
 		s.off++
@@ -403,6 +403,9 @@ func (s *scanner) term(what string) (string, int, *fault) {
 	}
 	return s.text[start:s.off], start, nil
 }
+
+// blank tells whether s is white space only.
+func blank(s string) bool { return trimSpace(s) == "" }
 
 func (s *scanner) into(p *parser, t *Term, what string) *fault {
 	text, off, f := s.term(what)
