@@ -89,6 +89,10 @@ type Protocol struct {
 	// LogAlert, when not nil, is used for alert records in place of Log. It
 	// writes whole members ("http": {...}) into w.
 	LogAlert func(c *Conn, tx Tx, w *jsonw.Writer)
+	// States are the names of the progress values per direction, as rule hooks use
+	// them ("request_line"; header "alert http1:request_line ..."). "request_started",
+	// "request_complete" and the like of the other side exist always. May be nil.
+	States [2][]string
 	// Unidirectional: a Tx belongs to one direction only; TxBase.Dir says which.
 	Unidirectional bool
 }
@@ -167,6 +171,9 @@ type TxBase struct {
 	Logged     bool
 	EventsSeen int
 	Inspected  [2]bool
+	// DetectSeen belongs to the detection engine: the progress at its last look,
+	// per direction, plus one.
+	DetectSeen [2]uint8
 	// Files seen in this transaction, in order of appearance.
 	Files []*File
 	// Vars are variables that rules captured (pkt/flow/tx metadata).
