@@ -30,16 +30,25 @@ func (t Tuple) Reverse() Tuple {
 
 // IP protocol numbers used by the pipeline (IANA protocol numbers).
 const (
-	ProtoICMP   = 1
-	ProtoIPIP   = 4
-	ProtoTCP    = 6
-	ProtoUDP    = 17
-	ProtoIPv6   = 41
-	ProtoGRE    = 47
-	ProtoESP    = 50
-	ProtoAH     = 51
-	ProtoICMPv6 = 58
-	ProtoSCTP   = 132
+	ProtoHopOpts  = 0 // IPv6 hop-by-hop options
+	ProtoICMP     = 1
+	ProtoIGMP     = 2
+	ProtoIPIP     = 4
+	ProtoTCP      = 6
+	ProtoUDP      = 17
+	ProtoIPv6     = 41
+	ProtoRouting  = 43
+	ProtoFragment = 44
+	ProtoGRE      = 47
+	ProtoESP      = 50
+	ProtoAH       = 51
+	ProtoICMPv6   = 58
+	ProtoNone     = 59
+	ProtoDstOpts  = 60
+	ProtoSCTP     = 132
+	ProtoMobility = 135
+	ProtoHIP      = 139
+	ProtoShim6    = 140
 )
 
 // Link is a pcap link type (LINKTYPE_ values of tcpdump.org/linktypes.html).
@@ -49,13 +58,22 @@ type Link uint16
 const (
 	LinkNull     Link = 0
 	LinkEthernet Link = 1
+	LinkPPP      Link = 9
 	LinkRaw12    Link = 12
 	LinkRaw      Link = 101
+	LinkCHDLC    Link = 104
 	LinkLoop     Link = 108
 	LinkSLL      Link = 113
 	LinkIPv4     Link = 228
 	LinkIPv6     Link = 229
 	LinkSLL2     Link = 276
+)
+
+// Link types of our own, outside the range of LINKTYPE_ values in use: the payload
+// of a datagram that a socket has received, which begins with the tunnel header.
+const (
+	LinkVXLAN  Link = 0xff01 // VXLAN header (RFC 7348), then Ethernet
+	LinkGENEVE Link = 0xff02 // GENEVE header (RFC 8926), then what it says
 )
 
 // Source tells how a packet came to be; EVE's pkt_src shows it.
@@ -83,10 +101,10 @@ type Depth uint8
 
 // The depths, from nothing to payload.
 const (
-	DepthNone Depth = iota
-	DepthLink       // link header read
-	DepthNet        // IP (or ARP) header read
-	DepthTransport  // TCP, UDP, ICMP, SCTP header read
+	DepthNone      Depth = iota
+	DepthLink            // link header read
+	DepthNet             // IP (or ARP) header read
+	DepthTransport       // TCP, UDP, ICMP, SCTP header read
 )
 
 // MaxVLAN is the number of VLAN tags decoded (Suricata decodes 3).
@@ -139,23 +157,23 @@ type Parsed struct {
 	PayloadEnd       int
 
 	// TCP (RFC 9293)
-	Seq, Ack   uint32
-	Flags      uint8 // FIN SYN RST PSH ACK URG ECE CWR from bit 0
-	Window     uint16
-	Urgent     uint16
-	WScale     uint8 // shift, valid when HasWScale
-	MSS        uint16
-	HasWScale  bool
-	HasMSS     bool
-	HasTS      bool
-	SACKOK     bool
-	HasSACK    bool
-	TSVal      uint32
-	TSEcr      uint32
-	ICMPType   uint8
-	ICMPCode   uint8
-	ICMPID     uint16 // echo id; 0 otherwise
-	ICMPSeq    uint16
+	Seq, Ack  uint32
+	Flags     uint8 // FIN SYN RST PSH ACK URG ECE CWR from bit 0
+	Window    uint16
+	Urgent    uint16
+	WScale    uint8 // shift, valid when HasWScale
+	MSS       uint16
+	HasWScale bool
+	HasMSS    bool
+	HasTS     bool
+	SACKOK    bool
+	HasSACK   bool
+	TSVal     uint32
+	TSEcr     uint32
+	ICMPType  uint8
+	ICMPCode  uint8
+	ICMPID    uint16 // echo id; 0 otherwise
+	ICMPSeq   uint16
 	// ICMPInner is the offset of the IP header quoted in an ICMP error, 0 when none.
 	ICMPInner int
 
@@ -167,9 +185,79 @@ type Parsed struct {
 	VNI    uint32 // of the VXLAN or GENEVE header this packet came in, when Source says so
 	Layers uint8  // layers decoded so far, over all tunnels (bounded by MaxLayers)
 
+	// Seen is the set of headers met while decoding this packet, those of the
+	// tunnels it carries included up to where the next Parsed begins.
+	Seen LayerSet
+	// Invalid tells that an event is of the kind that stops the decoder
+	// (Suricata: counter decoder.invalid).
+	Invalid bool
+	// Recursion is the number of tunnels around this packet (Suricata:
+	// recursion level); packets of different levels are different flows.
+	Recursion uint8
+	// Ether is the offset of the Ethernet header, valid when HasEther, and
+	// EtherHdrType the type field in it (EVE ether.ether_type), before VLAN tags
+	// and the like.
+	Ether        int
+	EtherHdrType uint16
+	// SPI is the security parameters index of an ESP header.
+	SPI uint32
+	// FragHdr is the offset of the IPv6 fragment header and FragNext that of the
+	// byte that announces it (a next header field with 44 in it); both 0 when
+	// there is none. Of several fragment headers the first counts.
+	FragHdr, FragNext int
+
+	csum Checksum // of the transport, once looked at
+
 	NEvents uint8
 	Events  [MaxEvents]Event
 }
+
+// LayerSet is a set of header kinds; one bit each.
+type LayerSet uint64
+
+// The header kinds, named as Suricata's decoder counters are.
+const (
+	SeenEthernet LayerSet = 1 << iota
+	SeenRaw
+	SeenNull
+	SeenSLL
+	SeenSLL2
+	SeenPPP
+	SeenPPPoE
+	SeenCHDLC
+	SeenVLAN // one tag or more
+	SeenQinQ // two or more
+	SeenQinQinQ
+	SeenVNTag
+	SeenIEEE8021AH
+	SeenMPLS
+	SeenARP
+	SeenUnknownEtherType
+	SeenDCE
+	SeenNSH
+	SeenIPv4
+	SeenIPv6
+	SeenTCP
+	SeenUDP
+	SeenSCTP
+	SeenESP
+	SeenICMPv4
+	SeenICMPv6
+	SeenIGMP
+	SeenGRE
+	SeenERSPAN
+	SeenTeredo
+	SeenVXLAN
+	SeenGENEVE
+	SeenIPv4InIPv4
+	SeenIPv6InIPv4
+	SeenIPv4InIPv6
+	SeenIPv6InIPv6
+	SeenAH
+)
+
+// Has tells whether all kinds of x are in s.
+func (s LayerSet) Has(x LayerSet) bool { return s&x == x }
 
 // TCP flag bits.
 const (
@@ -203,4 +291,20 @@ func (p *Parsed) AddEvent(e Event) {
 		p.Events[p.NEvents] = e
 		p.NEvents++
 	}
+}
+
+// HasEvent tells whether e was recorded.
+func (p *Parsed) HasEvent(e Event) bool {
+	for _, x := range p.Events[:p.NEvents] {
+		if x == e {
+			return true
+		}
+	}
+	return false
+}
+
+// fail records e and marks p invalid.
+func (p *Parsed) fail(e Event) {
+	p.AddEvent(e)
+	p.Invalid = true
 }
