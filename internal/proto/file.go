@@ -26,16 +26,21 @@ type File struct {
 	HasRange                        bool
 	RangeStart, RangeEnd, RangeSize uint64
 
-	// Sink receives the bytes as they come (hashes, magic, file store); set by
-	// the sensor's file tracker when it first sees the file, nil before.
-	seq uint32
+	// MD5, SHA1 and SHA256 are set by the sensor when the file has ended without
+	// gaps and somebody asked for them; Magic is libmagic's description of the
+	// bytes so far.
+	MD5, SHA1, SHA256 []byte
+	Magic             string
 	// Tracker belongs to the sensor: hashing, magic and storing.
 	Tracker any
 	Logged  bool
-	// Store is set by the filestore keyword.
-	Store bool
+	// Store is set by the filestore keyword, StoreSIDs by the rules that had it.
+	Store     bool
+	StoreSIDs []uint32
 	// Inspected is how far detection has looked (absolute offset).
 	Inspected uint64
+
+	seq uint32
 }
 
 // Append adds file bytes. It keeps a copy.

@@ -1,0 +1,130 @@
+package sensor
+
+import (
+	"strings"
+
+	"mirador/internal/eve"
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+)
+
+// logTxs writes the transactions that are ready, with their events.
+func (w *Worker) logTxs(p *packet.Parsed, e *entry, dir proto.Dir) {
+	c := e.V.app
+	w.connEvents(p, e)
+	for _, tx := range c.Txs {
+		b := tx.Base()
+		if b.EventsSeen < len(b.Events) {
+			w.txEvents(p, e, tx)
+		}
+		if b.Logged || !w.ready(b) && !(w.pseudo && w.final) {
+			continue
+		}
+		b.Logged = true
+		w.logTx(p, e, tx)
+	}
+}
+
+// ready tells whether b has come as far as its protocol logs it.
+func (w *Worker) ready(b *proto.TxBase) bool {
+	pr := b.Protocol()
+	if pr == nil || b.Complete() {
+		return true
+	}
+	at := pr.LogAt
+	if at == [2]uint8{} {
+		return false
+	}
+	return (b.Skip[0] || b.Progress[0] >= at[0]) && (b.Skip[1] || b.Progress[1] >= at[1])
+}
+
+func (w *Worker) logTx(p *packet.Parsed, e *entry, tx proto.Tx) {
+	pr := tx.Base().Protocol()
+	if pr == nil {
+		return
+	}
+	w.Stats.Txs++
+	if pr.Log == nil {
+		return
+	}
+	c := e.V.app
+	h := w.txHeader(p, e, tx, proto.ToServer)
+	for i := range w.outs {
+		w.outs[i].buf = w.outs[i].w.Tx(w.outs[i].buf, h, c, tx)
+	}
+}
+
+// txHeader fills w.h for a record about tx: addresses from client to server, or
+// the other way for what the server sent.
+func (w *Worker) txHeader(p *packet.Parsed, e *entry, tx proto.Tx, dir proto.Dir) *eve.Header {
+	h := w.header(p, e)
+	h.Tuple = e.Tuple
+	if w.dp.Dir == proto.ToClient {
+		h.EtherSrc, h.EtherDst = h.EtherDst, h.EtherSrc
+	}
+	if dir == proto.ToClient {
+		h.Tuple = h.Tuple.Reverse()
+		h.EtherSrc, h.EtherDst = h.EtherDst, h.EtherSrc
+	}
+	w.flowPorts(h, e)
+	h.App = eve.App{}
+	if tx != nil {
+		h.HasTx, h.TxID = true, tx.Base().ID
+	}
+	w.vars(h, &e.V.det)
+	return h
+}
+
+// connEvents writes the flow-level application-layer events not yet written.
+func (w *Worker) connEvents(p *packet.Parsed, e *entry) {
+	c := e.V.app
+	for ; e.V.appLogged < len(c.Events); e.V.appLogged++ {
+		w.Stats.AppEvents++
+		a := eve.Anomaly{Type: eve.AnomalyApp, Event: strings.ToUpper(proto.ConnEvents[c.Events[e.V.appLogged]]),
+			Layer: eve.LayerDetect, App: w.opt.Table.Name(c.App)}
+		h := w.txHeader(p, e, nil, proto.ToServer)
+		for i := range w.outs {
+			w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)
+		}
+	}
+}
+
+// txEvents writes the events of tx not yet written.
+func (w *Worker) txEvents(p *packet.Parsed, e *entry, tx proto.Tx) {
+	b := tx.Base()
+	pr := b.Protocol()
+	for ; b.EventsSeen < len(b.Events); b.EventsSeen++ {
+		id := int(b.Events[b.EventsSeen])
+		if pr == nil || id >= len(pr.Events) {
+			continue
+		}
+		w.Stats.AppEvents++
+		a := eve.Anomaly{Type: eve.AnomalyApp, Event: strings.ToUpper(pr.Events[id]), Layer: eve.LayerParser, App: pr.Name}
+		h := w.txHeader(p, e, tx, proto.ToServer)
+		for i := range w.outs {
+			w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)
+		}
+	}
+}
+
+// anomalies writes decoder and stream events of p where an output wants them.
+func (w *Worker) anomalies(p *packet.Parsed, e *entry) {
+	if p.NEvents > 0 && w.wantDecode {
+		for _, ev := range p.Events[:p.NEvents] {
+			w.anomaly(p, e, eve.AnomalyDecode, "decoder."+ev.String())
+		}
+	}
+	if len(w.dp.StreamEvents) > 0 && w.wantStream {
+		for _, ev := range w.dp.StreamEvents {
+			w.anomaly(p, e, eve.AnomalyStream, "stream."+streamEventName(ev))
+		}
+	}
+}
+
+func (w *Worker) anomaly(p *packet.Parsed, e *entry, t eve.AnomalyType, name string) {
+	h := w.header(p, e)
+	a := eve.Anomaly{Type: t, Event: name, Packet: p.Data, Link: p.Link}
+	for i := range w.outs {
+		w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)
+	}
+}

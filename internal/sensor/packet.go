@@ -1,0 +1,194 @@
+package sensor
+
+import (
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+	"mirador/internal/stream"
+)
+
+// packet takes one decoded packet through flow, stream, application layer,
+// detection and logging. level is its index in the frame's layers.
+func (w *Worker) packet(p *packet.Parsed, level int) {
+	w.cur = nil
+	w.count(p)
+	if p.Truncated {
+		w.truncated = true
+	}
+	if p.Fragment && p.Depth >= packet.DepthNet {
+		w.fragment(p)
+	}
+	tenant := uint32(0)
+	if w.mirrored != nil {
+		tenant = w.mirrored.root().tenant
+	}
+	e, dir, fresh := w.flows.Find(p, tenant, p.Recursion)
+	if e == nil {
+		w.dp.Flow, w.dp.App = nil, nil
+		w.inspect(p, nil, proto.ToServer)
+		return
+	}
+	w.cur = e
+	if fresh {
+		w.newFlow(e, p)
+	}
+	if p.Proto == packet.ProtoTCP {
+		w.tcpPacket(e, p, dir)
+	} else {
+		w.otherPacket(e, p, dir)
+	}
+	w.cur = nil
+}
+
+// newFlow prepares the sensor's part of a new flow.
+func (w *Worker) newFlow(e *entry, p *packet.Parsed) {
+	e.V.src = w.mirrored
+	e.V.det.Start = p.Time
+	if p.Recursion > 0 && w.tunnel == 0 {
+		e.V.parent = w.parentID
+	}
+}
+
+// update counts p in its flow.
+func (w *Worker) update(e *entry, p *packet.Parsed, dir uint8) {
+	w.flows.Update(e, p, dir)
+	d := &e.V.det
+	d.Pkts, d.Bytes, d.Last = e.Packets, e.Bytes, e.Last
+	if p.Truncated {
+		e.V.trunc = true
+	}
+	if w.wantEther && p.HasEther {
+		w.noteMACs(e, p, dir)
+	}
+}
+
+// maxMACs bounds the addresses kept per flow and side.
+const maxMACs = 8
+
+func (w *Worker) noteMACs(e *entry, p *packet.Parsed, dir uint8) {
+	add := func(list *[][6]byte, m [6]byte) {
+		for _, have := range *list {
+			if have == m {
+				return
+			}
+		}
+		if len(*list) < maxMACs {
+			*list = append(*list, m)
+		}
+	}
+	add(&e.V.macs[dir], p.EtherSrc)
+	add(&e.V.macs[dir^1], p.EtherDst)
+}
+
+// fragment hands p to the defragmenter and processes the packet it completes.
+func (w *Worker) fragment(p *packet.Parsed) {
+	tenant := uint32(0)
+	if w.mirrored != nil {
+		tenant = w.mirrored.root().tenant
+	}
+	data, ok := w.defrag.Add(p, tenant)
+	if !ok {
+		return
+	}
+	saved := w.cur
+	w.whole = w.dec.DecodeIP(w.whole[:0], data, p.Time, p, packet.FromDefrag)
+	list := w.whole
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].Fragment {
+			continue // a fragment that was put together is not a fragment again
+		}
+		w.packet(&list[i], i)
+	}
+	w.defrag.Release()
+	w.cur = saved
+}
+
+// otherPacket is for everything but TCP.
+func (w *Worker) otherPacket(e *entry, p *packet.Parsed, dir uint8) {
+	w.update(e, p, dir)
+	if p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6 {
+		if dir == 1 && e.Packets[1] == 1 {
+			e.V.replyType, e.V.replyCode = p.ICMPType, p.ICMPCode
+		}
+	}
+	if p.Proto == packet.ProtoUDP && p.Depth >= packet.DepthTransport {
+		w.datagram(e, p, &dir)
+	}
+	w.dp.Established = e.Packets[0] > 0 && e.Packets[1] > 0
+	w.dp.StreamAdded, w.dp.HasRaw = false, false
+	w.inspect(p, e, proto.Dir(dir))
+}
+
+// datagram feeds a UDP payload to the application layer.
+func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
+	body := p.PayloadBytes()
+	if len(body) == 0 || p.Truncated {
+		return
+	}
+	c := e.V.app
+	if c == nil {
+		c = proto.NewConn(w.opt.Table, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, UDP: true})
+		e.V.app = c
+	}
+	c.Time = p.Time
+	c.Datagram(proto.Dir(*dir), body)
+	if c.Reversed {
+		w.turn(e)
+		*dir ^= 1
+		c.Datagram(proto.Dir(*dir), body)
+	}
+}
+
+// turn swaps client and server of a flow.
+func (w *Worker) turn(e *entry) {
+	e.Turn()
+	e.V.flags[0], e.V.flags[1] = e.V.flags[1], e.V.flags[0]
+	e.V.macs[0], e.V.macs[1] = e.V.macs[1], e.V.macs[0]
+	d := &e.V.det
+	d.Pkts, d.Bytes = e.Packets, e.Bytes
+	d.StreamBytes[0], d.StreamBytes[1] = d.StreamBytes[1], d.StreamBytes[0]
+	if e.V.tcp != nil {
+		e.V.tcp.Turn()
+	}
+	if e.V.app != nil {
+		e.V.app.Turn()
+	}
+}
+
+// inspect runs detection on p, logs what is due, and lets go of what is done.
+func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
+	dp := &w.dp
+	dp.P, dp.Dir, dp.PcapCnt = p, dir, w.pcapCnt
+	dp.Pseudo = w.pseudo
+	dp.Defrag = p.Source == packet.FromDefrag
+	dp.Tenant = 0
+	if w.mirrored != nil {
+		dp.Tenant = w.mirrored.root().tenant
+	}
+	if e != nil {
+		dp.Flow, dp.App = &e.V.det, e.V.app
+		dp.First = !w.pseudo && e.Packets[0]+e.Packets[1] == 1
+		if dp.App != nil {
+			w.trackFiles(e, dir)
+		}
+	} else {
+		dp.Flow, dp.App, dp.First = nil, nil, false
+		dp.Established, dp.StreamAdded, dp.HasRaw = false, false, false
+		dp.StreamEvents = nil
+	}
+	if w.det != nil && (e == nil || !e.V.det.Passed) {
+		if alerts := w.det.Inspect(dp); len(alerts) > 0 {
+			w.logAlerts(p, e, alerts)
+		}
+	}
+	w.anomalies(p, e)
+	if c := dp.App; c != nil {
+		c.AfterDetect(dir)
+		w.logTxs(p, e, dir)
+		w.releaseFiles(e, dir)
+		c.Clean(false)
+	}
+	dp.StreamEvents = nil
+	dp.Raw, dp.Stream = nil, nil
+}
+
+var _ = stream.Options{}

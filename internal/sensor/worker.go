@@ -1,0 +1,314 @@
+// Package sensor puts the stations of a packet in a row: mirror tunnel off,
+// attribution, de-duplication, defragmentation, flow, stream, application layer,
+// detection, events.
+//
+// A Worker is that row for one core; nothing in it is shared, but for the state
+// across flows that rules ask for (detect.Shared). Replay runs one Worker in the
+// caller's goroutine; Live runs one per receiver. This package holds no protocol,
+// header or rule knowledge: one file a station. It starts the goroutines, reads
+// the clock and logs, which the rooms below never do.
+package sensor
+
+import (
+	"time"
+
+	"mirador/internal/detect"
+	"mirador/internal/eve"
+	"mirador/internal/flow"
+	"mirador/internal/mirror"
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+	"mirador/internal/stream"
+)
+
+// Options configure a Worker. They are read-only once a Worker was made, and may
+// be shared by workers.
+type Options struct {
+	Decoder packet.Options
+	Flow    flow.Options
+	Defrag  stream.DefragOptions
+	Stream  stream.Options
+	Table   *proto.Table
+	Engine  *detect.Engine // nil: no detection
+	Shared  *detect.Shared
+
+	Outputs  []Output
+	Fast     *eve.Fast // fast.log, nil when off
+	FastSink Sink
+	Files    FileOptions
+
+	// Mirror takes VXLAN and GENEVE tunnels off as mirror sessions: no flow of the
+	// outer packets, attribution, allow-lists, de-duplication.
+	Mirror      bool
+	Sources     *mirror.SourceTable
+	AllowSource func(packet.Addr) bool // nil: every outer source
+	AllowVNI    func(uint32) bool      // nil: every VNI
+	DedupWindow int64                  // nanoseconds; 0 switches de-duplication off
+
+	// IgnoreChecksums is Suricata's -k none.
+	IgnoreChecksums bool
+	InIface         string
+	StatsInterval   int64 // nanoseconds between stats records, 0: only at the end
+	Seed            uint64
+	// Quarantine, when set, gets the bytes of a packet that made a station panic.
+	Quarantine func(link packet.Link, data []byte, wireLen int, at int64, why any)
+	// Clock, when set, gives monotonic nanoseconds for profiling.
+	Clock func() int64
+}
+
+// Output is one EVE output and where its lines go.
+type Output struct {
+	Options eve.Options
+	Sink    Sink
+}
+
+// entry is a flow with what this room keeps in it.
+type entry = flow.Entry[conv]
+
+// conv is the sensor's part of a flow.
+type conv struct {
+	tcp   *stream.Session
+	app   *proto.Conn
+	det   detect.Flow
+	src   *source
+	trunc bool // a packet of the flow was cut
+	dups  uint32
+
+	parent               uint64 // flow id of the packet around the first one
+	flags                [2]uint8
+	replyType, replyCode uint8
+	community            string
+	macs                 [2][][6]byte
+	appLogged            int // flow-level application events logged so far
+	bypass               bool
+}
+
+// Worker is one row of stations. It is owned by one goroutine.
+type Worker struct {
+	Ledger Ledger
+	Stats  Stats
+
+	opt    *Options
+	dec    *packet.Decoder
+	layers []packet.Parsed
+	whole  []packet.Parsed
+	defrag *stream.Defrag
+	flows  *flow.Table[conv]
+	tcp    *stream.Engine
+	det    *detect.Worker
+	dp     detect.Packet
+
+	sources sources
+	dedup   *dedup
+
+	outs          []output
+	fast          *eve.Fast
+	fastBuf       []byte
+	sinkErr       error
+	wantCommunity bool
+	communitySeed uint16
+	wantEther     bool
+	wantDecode    bool // some output logs decoder anomalies
+	wantStream    bool
+	h             eve.Header
+	varBuf        eve.Vars
+	mirrorBuf     eve.Mirror
+	tunnelBuf     eve.Tunnel
+	flowBuf       eve.Flow
+	alertBuf      eve.Alert
+	ruleBuf       map[*detect.Rule]*eve.RuleInfo
+	scratch       []byte
+	evbuf         []uint16
+	filesBuf      []eve.File
+	hash          fileHashes
+	fileSeq       uint64
+	filesOpen     int
+
+	// The frame being processed.
+	pcapCnt   uint64
+	pcapFile  string
+	mirrored  *source
+	truncated bool
+	tunnel    int // index in layers of the first packet inside the mirror tunnel
+	pseudo    bool
+	cur       *entry // flow of the packet being processed
+	now       int64 // greatest packet time
+	first     int64
+	nextTick  int64
+	nextStats int64
+	statsPlan *eve.StatsPlan
+	statsNow  []uint64
+	statsLast []uint64
+	started   time.Time
+}
+
+// NewWorker makes a worker. It fails on options that the rooms refuse.
+func NewWorker(o *Options) (*Worker, error) {
+	w := &Worker{opt: o, dec: packet.NewDecoder(o.Decoder), sources: *newSources(o.Sources),
+		layers: make([]packet.Parsed, 0, packet.MaxLayers+1), whole: make([]packet.Parsed, 0, packet.MaxLayers+1)}
+	var err error
+	if w.flows, err = flow.NewTable(o.Flow, w.flowEnd); err != nil {
+		return nil, err
+	}
+	if w.defrag, err = stream.NewDefrag(o.Defrag); err != nil {
+		return nil, err
+	}
+	if w.tcp, err = stream.NewEngine(o.Stream); err != nil {
+		return nil, err
+	}
+	if o.Engine != nil {
+		w.det = detect.NewWorker(o.Engine, o.Shared)
+		w.ruleBuf = map[*detect.Rule]*eve.RuleInfo{}
+	}
+	if o.Mirror && o.DedupWindow > 0 {
+		w.dedup = newDedup(o.DedupWindow, o.Seed)
+	}
+	for _, out := range o.Outputs {
+		w.outs = append(w.outs, output{w: eve.NewWriter(out.Options, o.Table), sink: out.Sink})
+		w.wantCommunity = w.wantCommunity || out.Options.CommunityID
+		w.wantEther = w.wantEther || out.Options.Ethernet
+		w.communitySeed = out.Options.CommunitySeed
+		w.wantDecode = w.wantDecode || out.Options.AnomalyOn && out.Options.Anomaly.Decode
+		w.wantStream = w.wantStream || out.Options.AnomalyOn && out.Options.Anomaly.Stream
+	}
+	w.fast = o.Fast
+	w.initStats()
+	return w, nil
+}
+
+// Swap makes e the engine for all packets from now on. The caller calls it
+// between batches; live flows go on with the new rules.
+func (w *Worker) Swap(e *detect.Engine) {
+	if w.det == nil {
+		return
+	}
+	w.det.Swap(e)
+	clear(w.ruleBuf)
+}
+
+// SwapSources makes t the sources file for all packets from now on.
+func (w *Worker) SwapSources(t *mirror.SourceTable) { w.sources.swap(t) }
+
+// Frame processes one frame as captured: data from its link header, wireLen bytes
+// long on the wire, at Unix nanoseconds t. data is not kept.
+func (w *Worker) Frame(link packet.Link, data []byte, wireLen int, t int64) {
+	w.pcapCnt++
+	w.Ledger.Received++
+	w.Ledger.ReceivedBytes += uint64(len(data))
+	w.mirrored, w.truncated, w.tunnel = nil, false, 0
+	w.layers = w.dec.Decode(w.layers[:0], link, data, wireLen, t)
+	if w.opt.Mirror {
+		if drop, ok := w.takeTunnelOff(); ok {
+			w.Ledger.Drops[drop]++
+			return
+		}
+	}
+	w.run(link, data, wireLen)
+}
+
+// Datagram processes one mirror datagram as a UDP socket received it from src to
+// dst: link is packet.LinkVXLAN or packet.LinkGENEVE, and payload begins with
+// that header. payload is not kept.
+func (w *Worker) Datagram(link packet.Link, src, dst packet.Addr, srcPort, dstPort uint16, payload []byte, wireLen int, t int64) {
+	w.pcapCnt++
+	w.Ledger.Received++
+	w.Ledger.ReceivedBytes += uint64(len(payload))
+	w.mirrored, w.truncated, w.tunnel = nil, false, 0
+	w.outer(src, dst, srcPort, dstPort)
+	w.layers = w.dec.Decode(w.layers[:0], link, payload, wireLen, t)
+	first := &w.layers[0]
+	var drop Drop
+	var refused bool
+	switch {
+	case link == packet.LinkVXLAN && first.Source != packet.FromTunnelVXLAN:
+		drop, refused = DropVXLAN, true
+	case link == packet.LinkVXLAN:
+		drop, refused = w.attribute(src, first.VNI, t)
+	case first.Source != packet.FromTunnelGENEVE:
+		drop, refused = DropGENEVE, true
+	default:
+		if drop, refused = w.takeTunnelOff(); !refused && w.mirrored == nil {
+			// GENEVE straight around the mirrored packet.
+			drop, refused = w.attribute(src, first.VNI, t)
+		}
+	}
+	if refused {
+		w.Ledger.Drops[drop]++
+		return
+	}
+	w.run(link, payload, wireLen)
+}
+
+// run processes the layers of one frame from the innermost out and closes its
+// account. A panic in a station costs this frame and its flow, nothing else.
+func (w *Worker) run(link packet.Link, data []byte, wireLen int) {
+	t := w.layers[len(w.layers)-1].Time
+	if t > w.now {
+		w.now = t
+	}
+	if w.first == 0 {
+		w.first = t
+	}
+	if w.guarded(link, data, wireLen, t) {
+		w.Ledger.Processed++
+		w.Ledger.ProcessedBytes += uint64(len(data))
+		if w.truncated {
+			w.Ledger.Truncated++
+		}
+	} else {
+		w.Ledger.Drops[DropPanic]++
+	}
+	if t >= w.nextTick {
+		w.tick(t)
+	}
+}
+
+// tick does what is due about once a second of packet time.
+func (w *Worker) tick(t int64) {
+	w.nextTick = t + int64(time.Second)
+	w.flows.Expire(t)
+	w.defrag.Expire(t)
+	if w.opt.StatsInterval > 0 && t >= w.nextStats {
+		if w.nextStats != 0 {
+			w.LogStats(t)
+		}
+		w.nextStats = t + w.opt.StatsInterval
+	}
+	w.flush(false)
+}
+
+// guarded runs the stations and turns a panic into a quarantined packet.
+func (w *Worker) guarded(link packet.Link, data []byte, wireLen int, t int64) (ok bool) {
+	defer func() {
+		why := recover()
+		if why == nil {
+			return
+		}
+		ok = false
+		w.pseudo = false
+		w.Stats.Panics++
+		if w.cur != nil {
+			if w.cur.V.app != nil {
+				w.cur.V.app.Quarantine()
+			}
+			w.cur.V.det.Passed = true
+			w.cur = nil
+		}
+		if w.opt.Quarantine != nil {
+			w.opt.Quarantine(link, data, wireLen, t, why)
+		}
+	}()
+	for i := len(w.layers) - 1; i >= w.tunnel; i-- {
+		w.packet(&w.layers[i], i)
+	}
+	return true
+}
+
+// Finish ends all flows, writes the last records and flushes. The worker is not
+// to be used afterwards.
+func (w *Worker) Finish() error {
+	w.flows.Close()
+	w.LogStats(w.now)
+	w.flush(true)
+	return w.sinkErr
+}
