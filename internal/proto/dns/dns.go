@@ -34,6 +34,8 @@ const (
 	EventNameTooLong
 	EventInfiniteLoop
 	EventTooManyLabels
+	EventInvalidAdditionals
+	EventInvalidAuthorities
 )
 
 func events() []string {
@@ -46,6 +48,8 @@ func events() []string {
 		"name_too_long",
 		"infinite_loop",
 		"too_many_labels",
+		"invalid_additionals",
+		"invalid_authorities",
 	}
 }
 

@@ -29,7 +29,7 @@ func newMsg(id, flags uint16, qd, an, ns, ar int) *msg {
 }
 
 func (m *msg) name(s string) *msg {
-	if s != "" {
+	if s = strings.TrimSuffix(s, "."); s != "" {
 		for _, l := range strings.Split(s, ".") {
 			m.b = append(append(m.b, byte(len(l))), l...)
 		}
@@ -113,7 +113,7 @@ func TestLogRecordTypes(t *testing.T) {
 		{44, "\x01\x02\xab\xcd", map[string]string{"answers.0.sshfp.fingerprint": "ab:cd", "answers.0.sshfp.algo": "1", "answers.0.sshfp.type": "2"}},
 		{6, name + name + "\x00\x00\x00\x07" + strings.Repeat("\x00", 15) + "\x09", map[string]string{
 			"answers.0.soa.mname": "abc", "answers.0.soa.rname": "abc", "answers.0.soa.serial": "7", "answers.0.soa.minimum": "9"}},
-		{65, "\x00\x01\x00", map[string]string{"answers.0.rrtype": "HTTPS", "answers.0.rdata": "<nil>", "grouped": "<nil>"}},
+		{65, "\x00\x01\x00", map[string]string{"answers.0.rrtype": "HTTPS", "answers.0.rdata": "<nil>", "grouped": "map[]"}},
 		{4711, "x", map[string]string{"answers.0.rrtype": "4711"}},
 	}
 	for _, c := range cases {
@@ -153,10 +153,10 @@ func TestNames(t *testing.T) {
 	}{
 		{"root", newMsg(1, 0, 1, 0, 0, 0).name("").q(1).b, "", ""},
 		{"forward pointer", newMsg(1, 0, 2, 0, 0, 0).ptr(18).q(1).name("oisf.net").q(1).b, "oisf.net", ""},
-		{"pointer to itself", newMsg(1, 0, 1, 0, 0, 0).ptr(12).q(1).b, "", "infinite_loop"},
-		{"label before itself", newMsg(1, 0, 1, 0, 0, 0).loop().q(1).b, strings.TrimSuffix(strings.Repeat("ab.", 255), "."), "too_many_labels"},
+		{"two pointers in a ring", newMsg(1, 0, 1, 0, 0, 0).ptr(18).q(1).ptr(20).ptr(18).b, "", "name_too_long,too_many_labels"},
+		{"label before itself", newMsg(1, 0, 1, 0, 0, 0).loop().q(1).b, strings.TrimSuffix(strings.Repeat("ab.", 128), "."), "name_too_long,too_many_labels"},
+		{"255 labels", newMsg(1, 0, 1, 0, 0, 0).name(strings.Repeat("a.", 253) + "a").q(1).b, strings.Repeat("a.", 253) + "a", ""},
 		{"too long", newMsg(1, 0, 1, 0, 0, 0).name(long).q(1).b, long[:dns.MaxName], "name_too_long"},
-		{"too many labels", newMsg(1, 0, 1, 0, 0, 0).name(strings.Repeat("a.", 299) + "a").q(1).b, strings.Repeat("a.", 254) + "a", "too_many_labels"},
 	}
 	for _, c := range cases {
 		tx, ok := dns.Decode(c.msg)
@@ -191,32 +191,67 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("Decode of the first %d of %d bytes succeeded", n, len(good))
 		}
 	}
-	cut := newMsg(1, 0x8180, 1, 0, 0, 1).name("a.b").q(1).b
-	tx, ok := dns.Decode(cut)
-	if !ok || len(tx.Events) != 1 || tx.Events[0] != dns.EventMalformedData {
-		t.Errorf("a missing additional record must only set malformed_data: %v", ok)
+	for name, b := range map[string][]byte{
+		"pointer to itself":   newMsg(1, 0, 1, 0, 0, 0).ptr(12).q(1).b,
+		"too many labels":     newMsg(1, 0, 1, 0, 0, 0).name(strings.Repeat("a.", 299) + "a").q(1).b,
+		"name leaves record":  newMsg(1, 0x8180, 0, 1, 0, 0).name("a").rr(2, 1, "\x05ab").name("zz").b,
+		"string leaves TXT":   newMsg(1, 0x8180, 0, 1, 0, 0).name("a").rr(16, 1, "\x05ab").b,
+		"SSHFP of one byte":   newMsg(1, 0x8180, 0, 1, 0, 0).name("a").rr(44, 1, "\x05").b,
+		"SOA without numbers": newMsg(1, 0x8180, 0, 1, 0, 0).name("a").rr(6, 1, "\x00\x00").b,
+		"more announced":      newMsg(1, 0x0100, 1, 0, 0, 900).name("a").q(1).b,
+	} {
+		if _, ok := dns.Decode(b); ok {
+			t.Errorf("%s: decoded", name)
+		}
+	}
+}
+
+// TestDecodeLastSections checks that a broken authority or additional section
+// takes nothing from what is before it.
+func TestDecodeLastSections(t *testing.T) {
+	cases := []struct {
+		msg  []byte
+		want proto.EventID
+	}{
+		{newMsg(1, 0x8180, 1, 0, 0, 1).name("a.b").q(1).b, dns.EventInvalidAdditionals},
+		{newMsg(1, 0x8180, 1, 0, 0, 1).name("a.b").q(1).name("").rr(41, 0, "\x00").b, dns.EventInvalidAdditionals},
+		{newMsg(1, 0x8180, 1, 0, 1, 1).name("a.b").q(1).name("").rr(2, 0, "\x09").b, dns.EventInvalidAuthorities},
+	}
+	for i, c := range cases {
+		tx, ok := dns.Decode(c.msg)
+		if !ok || len(tx.Events) != 1 || tx.Events[0] != c.want || len(tx.Questions) != 1 {
+			t.Errorf("case %d: %v %+v, want event %d", i, ok, tx, c.want)
+		}
 	}
 }
 
 // TestDecodeCost checks that a datagram full of pointers to a long name expands
-// to a bounded amount.
+// to a bounded amount, or is refused.
 func TestDecodeCost(t *testing.T) {
-	m := newMsg(1, 0, 9000, 0, 0, 0).name(strings.Repeat("abcdefg.", 120) + "x").q(1)
-	for len(m.b) < 60000 {
-		m.ptr(12).q(1)
+	long := strings.Repeat("abcdefg.", 120) + "x"
+	many := func(n int, name string) []byte {
+		m := newMsg(1, 0, n, 0, 0, 0).name(name).q(1)
+		for range n - 1 {
+			m.ptr(12).q(1)
+		}
+		return m.b
 	}
-	tx, ok := dns.Decode(m.b)
+	if _, ok := dns.Decode(many(9000, long)); ok {
+		t.Error("9000 pointers to 121 labels: decoded")
+	}
+	tx, ok := dns.Decode(many(9000, "a.b"))
+	if !ok || len(tx.Questions) != dns.MaxRecords || tx.Cut != 9000-dns.MaxRecords {
+		t.Errorf("9000 short names: %v", ok)
+	}
+	tx, ok = dns.Decode(many(268, strings.Repeat(strings.Repeat("a", 63)+".", 16)))
 	if !ok {
-		t.Fatal("not decoded")
-	}
-	if len(tx.Questions) != dns.MaxRecords || tx.Cut == 0 {
-		t.Errorf("%d questions kept, %d cut", len(tx.Questions), tx.Cut)
+		t.Fatal("268 pointers to 1 KB: not decoded")
 	}
 	sum := 0
 	for _, q := range tx.Questions {
 		sum += len(q.Name.B)
 	}
-	if sum > dns.MaxMessageNames {
+	if sum > dns.MaxMessageNames || !tx.Questions[267].Name.Cut {
 		t.Errorf("names expand to %d bytes, limit %d", sum, dns.MaxMessageNames)
 	}
 }
@@ -236,7 +271,10 @@ func TestProbe(t *testing.T) {
 		{"query", proto.ToServer, query, 4000, 53, true, proto.Yes},
 		{"answer", proto.ToClient, answer, 4000, 53, true, proto.Yes},
 		{"answer first", proto.ToServer, answer, 53, 4000, true, proto.Reversed},
-		{"answer to port 53", proto.ToServer, answer, 4000, 53, true, proto.Yes},
+		{"answer to port 53", proto.ToServer, answer, 4000, 53, true, proto.Reversed},
+		{"query from the mDNS port", proto.ToServer, query, 5353, 53, true, proto.Yes},
+		{"query to the mDNS port", proto.ToServer, query, 4000, 5353, true, proto.No},
+		{"header only", proto.ToServer, newMsg(1, 0x100, 0, 0, 0, 0).b, 4000, 53, true, proto.No},
 		{"query on another port", proto.ToServer, query, 4000, 5300, true, proto.Yes},
 		{"query with trailing bytes", proto.ToServer, append(query[:len(query):len(query)], 1), 4000, 53, true, proto.Yes},
 		{"query with trailing bytes on another port", proto.ToServer, append(query[:len(query):len(query)], 1), 4000, 5300, true, proto.No},

@@ -4,11 +4,10 @@ const (
 	// MaxName is the longest dotted name kept, in bytes; longer ones are cut and
 	// marked. RFC 1035 allows 255, Suricata keeps 1025.
 	MaxName = 1025
-	// MaxLabels bounds the labels of one name (the protocol allows 127).
-	MaxLabels = 255
-	// MaxJumps bounds the compression pointers followed in one name. A name of
-	// MaxLabels labels needs fewer; more means a loop.
-	MaxJumps = 255
+	// MaxSteps bounds the labels and compression pointers followed in one name
+	// (RFC 1035 allows 127 labels, Suricata follows 255 steps). A name that ends
+	// here behind a pointer is cut; one without any pointer is refused.
+	MaxSteps = 255
 	// MaxMessageLabels bounds the labels read in one message, so that a datagram
 	// full of pointers to one long name costs no more than a plain one. A full
 	// 64 KiB zone transfer message has fewer than 16384 labels of its own.

@@ -197,7 +197,6 @@ func (l *logger) answers(t *Tx, w *jsonw.Writer) {
 
 // grouped writes the data of rs by type, each type once.
 func (l *logger) grouped(rs []Record, w *jsonw.Writer) {
-	m := w.Mark()
 	w.Object("grouped")
 	var done [MaxGroups]uint16
 	n := 0
@@ -224,10 +223,6 @@ next:
 			}
 		}
 		w.CloseArray()
-	}
-	if n == 0 {
-		w.Rollback(m)
-		return
 	}
 	w.Close()
 }
@@ -299,6 +294,9 @@ func rrname(n Name, w *jsonw.Writer) {
 
 // record writes r as an object; a TXT record as one object for each string.
 func (l *logger) record(r *Record, w *jsonw.Writer) {
+	if r.Type == typeTXT && len(r.Raw) == 0 {
+		return
+	}
 	rest, texts := r.Raw, 0
 	for {
 		w.Open()

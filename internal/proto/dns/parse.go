@@ -100,14 +100,18 @@ func header(b []byte) head {
 	}
 }
 
-// plausible tells whether h can head a message of size bytes.
-func plausible(h head, size int) bool {
-	if h.flags>>11&0xf >= opcodeCount {
-		return false
-	}
-	n := int(h.qd) + int(h.an) + int(h.ns) + int(h.ar)
-	return headerLen+2*n <= size
-}
+func (h head) opcode() uint16 { return h.flags >> 11 & 0xf }
+
+// records returns how many entries h announces.
+func (h head) records() int { return int(h.qd) + int(h.an) + int(h.ns) + int(h.ar) }
+
+// fits tells whether the entries that h announces can lie in a message of size
+// bytes.
+func fits(h head, size int) bool { return headerLen+2*h.records() <= size }
+
+// plausible tells whether h can head a message of size bytes that says
+// something.
+func plausible(h head, size int) bool { return h.records() > 0 && fits(h, size) }
 
 // decoder reads one message.
 type decoder struct {
@@ -121,13 +125,16 @@ type decoder struct {
 
 // Decode reads one whole message (without the length that goes before it on
 // TCP). It keeps a copy of what it needs of msg. ok is false when the header,
-// a question or an answer cannot be read; authorities and additional records
-// that cannot be read end the message with the event malformed_data.
+// a question or an answer cannot be read; a section behind them that cannot be
+// read is left out with an event.
 func Decode(msg []byte) (t *Tx, ok bool) {
 	if len(msg) < headerLen {
 		return nil, false
 	}
 	h := header(msg)
+	if !fits(h, len(msg)) {
+		return nil, false
+	}
 	t = &Tx{MsgID: h.id, Flags: h.flags}
 	own := make([]byte, len(msg), 2*len(msg)+64)
 	copy(own, msg)
@@ -145,9 +152,15 @@ func Decode(msg []byte) (t *Tx, ok bool) {
 		return nil, false
 	}
 	t.Authorities = d.records(int(h.ns))
+	if d.bad {
+		t.Authorities = nil
+		t.AddEvent(EventInvalidAuthorities)
+		return t, true
+	}
 	t.Additionals = d.records(int(h.ar))
 	if d.bad {
-		t.AddEvent(EventMalformedData)
+		t.Additionals = nil
+		t.AddEvent(EventInvalidAdditionals)
 	}
 	return t, true
 }
@@ -162,7 +175,7 @@ func (d *decoder) questions(n int) {
 		d.t.Questions = make([]Question, 0, r)
 	}
 	for ; n > 0; n-- {
-		name := d.name()
+		name := d.name(len(d.msg))
 		if d.bad || len(d.msg)-d.at < 4 {
 			d.bad = true
 			return
@@ -189,7 +202,7 @@ func (d *decoder) records(n int) []Record {
 		out = make([]Record, 0, r)
 	}
 	for ; n > 0; n-- {
-		r := Record{Name: d.name()}
+		r := Record{Name: d.name(len(d.msg))}
 		if d.bad || len(d.msg)-d.at < 10 {
 			d.bad = true
 			return out
@@ -219,100 +232,123 @@ func (d *decoder) records(n int) []Record {
 	return out
 }
 
-// rdata reads the names in r's data, which starts at d.at. The names may point
-// anywhere but must begin and end inside the data.
+// rdata checks r's data, which starts at d.at, and reads the names in it. A name
+// may point anywhere but must lie inside the data itself; bytes behind it are
+// let pass.
 func (d *decoder) rdata(r *Record) {
 	from, end := d.at, d.at+len(r.Raw)
-	skip, fixed := 0, 0 // bytes before and after the names
 	switch r.Type {
 	case typeNS, typeCNAME, typePTR:
+		r.Target = d.inner(0, end)
 	case typeMX:
-		skip = 2
+		r.Target = d.inner(2, end)
 	case typeSRV:
-		skip = 6
+		r.Target = d.inner(6, end)
 	case typeSOA:
-		fixed = 20
+		r.Target = d.inner(0, end)
+		r.Mailbox = d.inner(0, end)
+		if d.bad || end-d.at < 20 {
+			d.bad = true
+			return
+		}
+		r.Raw = d.msg[d.at : d.at+20]
 	case typeSSHFP:
 		d.bad = len(r.Raw) < 2
-		return
-	default:
-		return
-	}
-	if len(r.Raw) <= skip {
-		d.bad = true
-		return
-	}
-	d.at += skip
-	r.Target = d.name()
-	if r.Type == typeSOA && !d.bad && d.at < end {
-		r.Mailbox = d.name()
-	}
-	if d.at+fixed > end {
-		d.bad = true
-	}
-	if r.Type == typeSOA && !d.bad {
-		r.Raw = d.msg[d.at : d.at+fixed]
+	case typeTXT:
+		d.bad = !wholeTexts(r.Raw)
+	case typeOPT:
+		d.bad = !wholeOptions(r.Raw)
 	}
 	d.at = from
 }
 
-// name reads the name at d.at and moves behind it. Compression pointers may
-// point backwards or forwards (RFC 1035 only speaks of prior names, resolvers
-// take both).
-func (d *decoder) name() Name {
+// inner reads a name inside a record's data, skip bytes behind d.at. Where the
+// data ends there, the name is empty.
+func (d *decoder) inner(skip, end int) Name {
+	if d.bad || end-d.at < skip {
+		d.bad = true
+		return Name{}
+	}
+	if d.at += skip; d.at == end {
+		return Name{}
+	}
+	return d.name(end)
+}
+
+func wholeTexts(b []byte) bool {
+	for len(b) > 0 {
+		n := 1 + int(b[0])
+		if n > len(b) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+func wholeOptions(b []byte) bool {
+	for len(b) > 0 {
+		if len(b) < 4 || 4+int(binary.BigEndian.Uint16(b[2:])) > len(b) {
+			return false
+		}
+		b = b[4+int(binary.BigEndian.Uint16(b[2:])):]
+	}
+	return true
+}
+
+// name reads the name at d.at, which must end before end, and moves behind it.
+// Compression pointers may point backwards or forwards (RFC 1035 only speaks of
+// prior names, resolvers take both) but not to themselves.
+func (d *decoder) name(end int) Name {
 	t, at := d.t, d.at
 	start := len(t.names)
 	var n Name
-	jumps, labels := 0, 0
-	for {
-		if at >= len(d.msg) {
+	jumped := false
+	for steps := 0; ; steps++ {
+		if steps >= MaxSteps || d.labels > MaxMessageLabels {
+			if !jumped {
+				d.bad = true
+				return n
+			}
+			t.AddEvent(EventNameTooLong)
+			t.AddEvent(EventTooManyLabels)
+			n.Cut = true
+			break
+		}
+		if at >= end {
 			d.bad = true
 			return n
 		}
 		c := int(d.msg[at])
-		switch {
-		case c == 0:
-			if jumps == 0 {
+		if c == 0 {
+			if !jumped {
 				d.at = at + 1
 			}
-			n.B = t.names[start:len(t.names):len(t.names)]
-			return n
+			break
+		}
+		switch {
 		case c&0xc0 == 0xc0:
-			if at+2 > len(d.msg) {
+			if at+2 > end || c&0x3f<<8|int(d.msg[at+1]) == at {
 				d.bad = true
 				return n
 			}
-			if jumps == 0 {
-				d.at = at + 2
+			if !jumped {
+				d.at, jumped = at+2, true
 			}
-			jumps++
-			if jumps > MaxJumps {
-				t.AddEvent(EventInfiniteLoop)
-				n.B = t.names[start:len(t.names):len(t.names)]
-				return n
-			}
-			at = c&0x3f<<8 | int(d.msg[at+1])
-		case c&0xc0 != 0 || at+1+c > len(d.msg):
+			at, end = c&0x3f<<8|int(d.msg[at+1]), len(d.msg)
+		case c&0xc0 != 0 || at+1+c > end:
 			d.bad = true
 			return n
 		default:
-			labels++
-			d.labels++
-			switch {
-			case labels > MaxLabels || d.labels > MaxMessageLabels:
-				t.AddEvent(EventTooManyLabels)
-				n.Cut = true
-			case !n.Cut:
+			if !n.Cut {
 				n.Cut = d.label(start, d.msg[at+1:at+1+c])
-			}
-			if n.Cut && jumps > 0 {
-				// The end of the name on the wire is known already.
-				n.B = t.names[start:len(t.names):len(t.names)]
-				return n
 			}
 			at += 1 + c
 		}
+		d.labels++
 	}
+	n.B = t.names[start:len(t.names):len(t.names)]
+	return n
 }
 
 // label appends label to the name that begins at start, and tells whether the

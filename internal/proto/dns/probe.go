@@ -13,13 +13,13 @@ import (
 func probe(dir proto.Dir, data []byte, h proto.Hint) proto.Match {
 	known := h.SrcPort == portDNS || h.DstPort == portDNS
 	if h.UDP {
-		if otherNaming(h.SrcPort) || otherNaming(h.DstPort) {
+		if !known && (otherNaming(h.SrcPort) || otherNaming(h.DstPort)) {
 			return proto.No
 		}
 		if !sound(data, !known) {
 			return proto.No
 		}
-		return side(dir, data, h)
+		return side(dir, data)
 	}
 	if len(data) < 2+headerLen {
 		if len(data) >= 2 && int(binary.BigEndian.Uint16(data)) < headerLen {
@@ -43,7 +43,7 @@ func probe(dir proto.Dir, data []byte, h proto.Hint) proto.Match {
 	case !sound(data[2:n], true):
 		return proto.No
 	}
-	return side(dir, data[2:], h)
+	return side(dir, data[2:])
 }
 
 // maxStrict is the longest first message that is waited for on a port that is
@@ -60,18 +60,10 @@ func otherNaming(port uint16) bool {
 }
 
 // side tells whether msg comes from the side that dir says: queries from the
-// client, responses from the server. A response that goes to port 53 does not
-// turn the flow.
-func side(dir proto.Dir, msg []byte, h proto.Hint) proto.Match {
+// client, responses from the server.
+func side(dir proto.Dir, msg []byte) proto.Match {
 	response := header(msg).flags&flagQR != 0
 	if response == (dir == proto.ToClient) {
-		return proto.Yes
-	}
-	to, from := h.DstPort, h.SrcPort
-	if dir == proto.ToClient {
-		to, from = from, to
-	}
-	if response && to == portDNS && from != portDNS {
 		return proto.Yes
 	}
 	return proto.Reversed
@@ -79,8 +71,8 @@ func side(dir proto.Dir, msg []byte, h proto.Hint) proto.Match {
 
 // probeLocal recognises mDNS and LLMNR on their ports. Both sides may ask and
 // answer.
-func probeLocal(_ proto.Dir, data []byte, _ proto.Hint) proto.Match {
-	if sound(data, false) {
+func probeLocal(_ proto.Dir, data []byte, h proto.Hint) proto.Match {
+	if h.SrcPort != portDNS && h.DstPort != portDNS && sound(data, false) {
 		return proto.Yes
 	}
 	return proto.No
@@ -89,7 +81,7 @@ func probeLocal(_ proto.Dir, data []byte, _ proto.Hint) proto.Match {
 // tidy tells whether h could come from an honest implementation: one question,
 // or a response without any, and few records.
 func tidy(h head) bool {
-	if h.flags&flagZ != 0 || h.flags>>11&0xf != 0 || h.qd != 1 {
+	if h.flags&flagZ != 0 || h.opcode() != 0 || h.qd != 1 {
 		return false
 	}
 	if h.flags&flagQR == 0 {
@@ -171,7 +163,10 @@ func (w *walker) name() bool {
 			w.at++
 			return true
 		case c&0xc0 == 0xc0:
-			if w.at+2 > len(w.msg) || c&0x3f<<8|int(w.msg[w.at+1]) >= len(w.msg) {
+			if w.at+2 > len(w.msg) {
+				return false
+			}
+			if to := c&0x3f<<8 | int(w.msg[w.at+1]); to >= len(w.msg) || to == w.at {
 				return false
 			}
 			w.at += 2
