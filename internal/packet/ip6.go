@@ -110,23 +110,24 @@ func (d *Decoder) extHdrs(p *Parsed) inner {
 	nextAt := p.L3 + 6 // where the type of the header at p.Payload is announced
 	for {
 		b := p.Data[p.Payload:p.IPEnd]
-		var n int
-		switch p.Proto {
-		case ProtoHopOpts, ProtoDstOpts, ProtoRouting, ProtoMobility, ProtoHIP, ProtoShim6:
-			if len(b) >= 2 {
-				n = (int(b[1]) + 1) * 8
-			}
-		case ProtoFragment:
-			n = 8
-		case ProtoAH:
-			if len(b) >= 2 {
-				n = max((int(b[1])+2)*4, 12) // RFC 4302 section 2.2
-			}
-		case ProtoNone:
+		if p.Proto == ProtoNone {
 			if len(b) > 0 {
 				p.AddEvent(IPv6DataAfterNoneHeader)
 			}
 			return inner{}
+		}
+		if len(b) < 2 {
+			p.short(IPv6TruncExtHdr)
+			return inner{}
+		}
+		var n int
+		switch p.Proto {
+		case ProtoHopOpts, ProtoDstOpts, ProtoRouting, ProtoMobility, ProtoHIP, ProtoShim6:
+			n = (int(b[1]) + 1) * 8
+		case ProtoFragment:
+			n = 8
+		case ProtoAH:
+			n = max((int(b[1])+2)*4, 12) // RFC 4302 section 2.2
 		default:
 			in, done := d.upper6(p)
 			if !done {
@@ -134,10 +135,8 @@ func (d *Decoder) extHdrs(p *Parsed) inner {
 			}
 			return in
 		}
-		if n == 0 || n > len(b) {
-			if !p.Truncated {
-				p.fail(IPv6TruncExtHdr)
-			}
+		if n > len(b) {
+			p.short(IPv6TruncExtHdr)
 			return inner{}
 		}
 		kind, at := p.Proto, p.Payload

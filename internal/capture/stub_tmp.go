@@ -1,0 +1,7 @@
+package capture
+
+type ringBlock struct{}
+
+func (*ringBlock) release() {}
+
+type udpBuffers struct{}
