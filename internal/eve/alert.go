@@ -2,6 +2,7 @@ package eve
 
 import (
 	"encoding/json"
+	"unicode/utf8"
 
 	"mirador/internal/packet"
 	"mirador/internal/proto"
@@ -223,7 +224,7 @@ func (w *Writer) context(c []Context) {
 	}
 	w.w.Object("context")
 	for i := range c[:min(len(c), MaxKeys)] {
-		if len(c[i].JSON) <= MaxPayload && json.Valid(c[i].JSON) {
+		if len(c[i].JSON) <= MaxPayload && json.Valid(c[i].JSON) && utf8.Valid(c[i].JSON) {
 			w.tmp = appendOneLine(w.tmp[:0], c[i].JSON)
 			w.w.Raw(cut(c[i].Key), w.tmp)
 		} else {

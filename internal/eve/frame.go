@@ -76,6 +76,19 @@ type ARP struct {
 	SrcIP, DstIP   [4]byte
 }
 
+// ParseARP reads the ARP packet that b begins with (behind the link header).
+// false means that it is cut short or not for Ethernet and IPv4.
+func ParseARP(b []byte) (a ARP, ok bool) {
+	const size = 28
+	if len(b) < size || b[0] != 0 || b[1] != 1 || b[2] != 8 || b[3] != 0 || b[4] != 6 || b[5] != 4 {
+		return a, false
+	}
+	a.Opcode = uint16(b[6])<<8 | uint16(b[7])
+	a.SrcMAC, a.SrcIP = [6]byte(b[8:14]), [4]byte(b[14:18])
+	a.DstMAC, a.DstIP = [6]byte(b[18:24]), [4]byte(b[24:28])
+	return a, true
+}
+
 // arpOpcodes are the names of operation codes (IANA arp-parameters).
 var arpOpcodes = [...]string{
 	1: "request", 2: "reply", 3: "request_reverse", 4: "reply_reverse",
@@ -108,7 +121,7 @@ func (w *Writer) ARP(dst []byte, h *Header, a *ARP) []byte {
 }
 
 func (w *Writer) ip4(k string, ip [4]byte) {
-	a := packet.Addr{10: 0xff, 11: 0xff, 12: ip[0], 13: ip[1], 14: ip[2], 15: ip[3]}
+	a := packet.AddrFrom4(ip)
 	w.ip(k, &a, 4)
 }
 
