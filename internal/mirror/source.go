@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"mirador/internal/packet"
@@ -20,25 +21,12 @@ const (
 	// MaxText bounds every text of a source in bytes (AWS tag values have up to
 	// 256 characters).
 	MaxText = 1024
-	// MaxUnknown bounds the placeholders of one Unknowns. Somebody who can send
-	// to the sensor's port can invent VNIs; past the bound they share one.
-	MaxUnknown = 1024
+	// MaxAddrs bounds the addresses of one source; they are compared one by one for
+	// every packet (AWS: up to 50 private addresses an interface).
+	MaxAddrs = 64
 	// MaxVNI is the largest VXLAN or GENEVE network identifier (24 bits).
 	MaxVNI = 1<<24 - 1
 )
-
-// Tenants. A tenant is the scope of addresses: packets of two tenants never
-// meet in one flow, even when their addresses are equal.
-const (
-	// TenantNone is the tenant of packets that were not mirrored to us.
-	TenantNone uint32 = 0
-	// tenantByVNI marks tenants that stand for one VNI, because nothing better is
-	// known of the source.
-	tenantByVNI uint32 = 1 << 31
-)
-
-// TenantOfVNI returns the tenant of a source of which only the VNI is known.
-func TenantOfVNI(vni uint32) uint32 { return tenantByVNI | vni&MaxVNI }
 
 // Tag is an AWS resource tag.
 type Tag struct{ Key, Value string }
@@ -55,18 +43,17 @@ type Source struct {
 	VPC         string
 	Subnet      string
 	AZ          string
-	// Tenant is the scope of addresses as configured; empty means the VPC, and
-	// without a VPC the VNI.
-	Tenant   string
+	// Tenant is the scope of addresses as configured: packets of two tenants never
+	// meet in one flow, even when their addresses are equal. Empty means the VPC.
+	Tenant string
+	// TenantID numbers the scopes of a table from 1; 0 means that neither tenant
+	// nor VPC is known, and the VNI is the scope.
 	TenantID uint32
 	Tags     []Tag
 	// MAC and Addrs of the interface tell the direction of a packet.
 	MAC    [6]byte
 	HasMAC bool
 	Addrs  []packet.Addr
-	// Unknown marks a placeholder; Number counts placeholders from 1.
-	Unknown bool
-	Number  int
 }
 
 // Direction is the way of a packet as the mirrored interface sees it.
@@ -137,7 +124,6 @@ type SourceTable struct {
 	byVNI   map[uint32]*Source
 	byOuter map[packet.Addr]*Source
 	all     []*Source
-	tenants []string // names, by TenantID-1
 }
 
 // Entry is one line of a sources file.
@@ -191,14 +177,13 @@ func (t *SourceTable) add(e *Entry, ids map[string]uint32) error {
 		return fmt.Errorf("%d tags, at most %d are possible", len(e.Source.Tags), MaxTags)
 	}
 	s := e.Source
-	s.Tags = append([]Tag(nil), e.Source.Tags...)
+	s.Tags = uniqueTags(e.Source.Tags)
 	s.Addrs = append([]packet.Addr(nil), e.Source.Addrs...)
 	if e.Key.HasOuter && len(s.Addrs) == 0 {
 		// The outer source is the primary address of the mirrored interface.
 		s.Addrs = append(s.Addrs, e.Key.Outer)
 	}
-	s.Unknown, s.Number = false, 0
-	s.TenantID = t.tenant(&s, e.Key, ids)
+	s.TenantID = t.tenant(&s, ids)
 	switch k := e.Key; {
 	case k.HasOuter && k.HasVNI:
 		if _, dup := t.exact[pair{k.Outer, k.VNI}]; dup {
@@ -220,28 +205,35 @@ func (t *SourceTable) add(e *Entry, ids map[string]uint32) error {
 	return nil
 }
 
-// tenant numbers the scope of s: the configured tenant, else account and VPC,
-// else the VNI; a source with nothing but an outer address has a scope of its
-// own.
-func (t *SourceTable) tenant(s *Source, k Key, ids map[string]uint32) uint32 {
-	name := s.Tenant
-	switch {
-	case name != "":
-		name = "tenant " + name
-	case s.VPC != "":
-		// VPC ids are unique over accounts.
+// uniqueTags returns a copy of tags in which a key that is there twice has its
+// last value.
+func uniqueTags(tags []Tag) []Tag {
+	var out []Tag
+	for _, t := range tags {
+		if i := slices.IndexFunc(out, func(o Tag) bool { return o.Key == t.Key }); i >= 0 {
+			out[i] = t
+			continue
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// tenant numbers the scope of s: the configured tenant, else the VPC, whose id is
+// unique over accounts.
+func (t *SourceTable) tenant(s *Source, ids map[string]uint32) uint32 {
+	name := "tenant " + s.Tenant
+	if s.Tenant == "" {
 		name = "vpc " + s.VPC
-	case k.HasVNI:
-		return TenantOfVNI(k.VNI)
-	default:
-		name = "outer " + AddrString(k.Outer)
+		if s.VPC == "" {
+			return 0
+		}
 	}
-	if id, ok := ids[name]; ok {
-		return id
+	id, ok := ids[name]
+	if !ok {
+		id = uint32(len(ids) + 1)
+		ids[name] = id
 	}
-	t.tenants = append(t.tenants, name)
-	id := uint32(len(t.tenants))
-	ids[name] = id
 	return id
 }
 
@@ -264,52 +256,6 @@ func (t *SourceTable) Sources() []*Source { return t.all }
 
 // Len returns the number of sources.
 func (t *SourceTable) Len() int { return len(t.all) }
-
-// Unknowns hands out placeholders for sources that no file names, so that their
-// packets can be counted and shown apart. It is not safe for concurrent use.
-type Unknowns struct {
-	Max      int // placeholders, MaxUnknown when 0
-	known    map[pair]*Source
-	overflow *Source
-	// Overflows counts requests answered with the shared placeholder.
-	Overflows uint64
-}
-
-// Get returns the placeholder of (outer, vni), made at the first call. Past the
-// bound all new ones share a placeholder without number; they keep their own
-// tenant only by VNI, which the caller takes from TenantOfVNI.
-func (u *Unknowns) Get(outer packet.Addr, vni uint32) *Source {
-	if s, ok := u.known[pair{outer, vni}]; ok {
-		return s
-	}
-	limit := u.Max
-	if limit <= 0 {
-		limit = MaxUnknown
-	}
-	if len(u.known) >= limit {
-		u.Overflows++
-		if u.overflow == nil {
-			u.overflow = &Source{Name: "unknown", Unknown: true}
-		}
-		return u.overflow
-	}
-	if u.known == nil {
-		u.known = make(map[pair]*Source)
-	}
-	n := len(u.known) + 1
-	s := &Source{
-		Name:     "unknown-" + strconv.Itoa(n),
-		TenantID: TenantOfVNI(vni),
-		Addrs:    []packet.Addr{outer},
-		Unknown:  true,
-		Number:   n,
-	}
-	u.known[pair{outer, vni}] = s
-	return s
-}
-
-// Len returns the number of placeholders.
-func (u *Unknowns) Len() int { return len(u.known) }
 
 // AddrString returns a as people write it, IPv4 in dotted form.
 func AddrString(a packet.Addr) string { return netip.AddrFrom16(a).Unmap().String() }
