@@ -1,0 +1,148 @@
+package stream
+
+import "mirador/internal/packet"
+
+// data stores the payload of p in its direction.
+func (e *Engine) data(s *Session, p *packet.Parsed) {
+	b, seq := payload(p)
+	h := &s.h[e.dir]
+	if len(b) == 0 || h.noReasm || !h.known || h.appOff && h.rawOff {
+		return
+	}
+	if p.Flags&packet.URG != 0 && p.Urgent > 0 {
+		e.urgent(h, b, seq, p.Urgent)
+		return
+	}
+	e.store(h, b, seq)
+}
+
+// store puts payload that begins at seq into h.
+func (e *Engine) store(h *half, b []byte, seq uint32) {
+	off := h.offset(seq)
+	e.add = true
+	if off < 0 {
+		if off+int64(len(b)) <= 0 {
+			e.event(EvSegmentBeforeBase)
+			return
+		}
+		b = b[-off:]
+		off = 0
+	}
+	at := uint64(off)
+	if at+uint64(len(b)) <= h.base {
+		e.event(EvSegmentBeforeBase)
+		return
+	}
+	if e.opt.Depth > 0 {
+		depth := uint64(e.opt.Depth)
+		if at > depth {
+			if !h.depthHit {
+				h.depthHit, h.depthNew = true, true
+				h.noReasm = true
+				e.Counters.StreamDepth++
+				e.event(EvDepthReached)
+			}
+			return
+		}
+		if at+uint64(len(b)) > depth {
+			b = b[:depth-at]
+		}
+		if len(b) == 0 {
+			return
+		}
+	}
+	r := h.insert(&e.pool, at, b)
+	if r.noMemory {
+		if h.list.n >= maxPieces {
+			e.Counters.SegmentInsertFail++
+			e.event(EvInsertLimit)
+		} else {
+			e.Counters.SegmentMemcapDrop++
+			e.event(EvInsertMemcap)
+		}
+	}
+	if r.overlap {
+		e.Counters.Overlap++
+	}
+	if r.differs {
+		e.Counters.OverlapDiffData++
+		e.event(EvOverlapDifferentData)
+	}
+}
+
+// urgent stores a segment with urgent data as the policy says. The urgent pointer
+// counts from the segment's start and points behind the urgent byte (RFC 6093).
+func (e *Engine) urgent(h *half, b []byte, seq uint32, ptr uint16) {
+	pol := e.opt.Urgent
+	if pol == UrgentOOB || pol == UrgentGap {
+		if h.urgent >= maxUrgent {
+			e.event(EvUrgentLimit)
+			pol = e.opt.UrgentLimit
+		}
+	}
+	switch pol {
+	case UrgentDrop:
+		return
+	case UrgentOOB:
+		if int(ptr) <= len(b) {
+			h.urgent++
+			e.Counters.UrgentOOB++
+		}
+	}
+	e.store(h, b, seq)
+}
+
+// update makes stored data readable, gives up holes that were acknowledged, and
+// gives back what nobody needs.
+func (e *Engine) update(s *Session) {
+	for d := range s.h {
+		h := &s.h[d]
+		if !h.known {
+			continue
+		}
+		h.prune(&e.pool, uint64(e.opt.RawOverlap))
+		mine := uint8(d) == e.dir
+		async := s.flags&sfAsync != 0
+		if !(mine && e.upd&updOwn != 0 || !mine && e.upd&updOpposite != 0 || async || e.opt.Inline) {
+			continue
+		}
+		e.gaps(s, h, async)
+		h.limit = max(h.limit, e.visible(s, h))
+	}
+}
+
+// visible returns how far h may be read.
+func (e *Engine) visible(s *Session, h *half) uint64 {
+	if s.flags&(sfAsync|sfFinished) != 0 || e.opt.Inline {
+		return h.edge
+	}
+	return min(h.edge, h.acked())
+}
+
+// gaps gives up the hole at the edge of h when the other side acknowledged it: the
+// data are lost for us. What is acknowledged but not followed by data is waited
+// for, it may only be late.
+func (e *Engine) gaps(s *Session, h *half, async bool) {
+	for h.right > h.edge {
+		if async || e.opt.Inline {
+			if h.right-h.edge < asyncGapBytes {
+				return
+			}
+		} else {
+			acked := h.acked()
+			next := uint64(max(h.offset(h.nextSeq), 0))
+			first := h.list.at(h.list.find(h.edge)).off
+			if acked <= h.edge || acked > next && first >= acked {
+				return
+			}
+		}
+		n := h.skip(&e.pool)
+		if n == 0 {
+			return
+		}
+		h.stats.Gaps++
+		h.stats.GapBytes += n
+		e.Counters.ReassemblyGap++
+		e.event(EvSeqGap)
+	}
+}

@@ -1,0 +1,405 @@
+package stream
+
+// half is one direction of a session: what its sender said about sequence numbers,
+// and the payload it sent.
+//
+// Payload is kept by stream offset: offset 0 is the byte after the SYN. What is
+// contiguous lies in one sliding buffer, buf; what came out of order lies in pages
+// until the hole before it is filled or given up. list says which bytes are there
+// and which segment each is from. A hole given up becomes a break in buf.
+type half struct {
+	isn     uint32
+	nextSeq uint32 // after the last byte sent in order
+	lastAck uint32 // highest acknowledgement of the other side
+	win     uint32 // what the other side lets the sender send
+	nextWin uint32 // lastAck + win, never moved back
+	lastTS  uint32
+	tsTime  int64 // Unix nanoseconds of the packet with lastTS
+	wscale  uint8 // to apply to win
+	policy  Policy
+	hasTS   bool
+	zeroTS  bool
+	keepAlive, zwp,
+	rstRecv, // the other side sent a RST
+	known bool // isn is known, so that data can be placed
+	seen    uint8 // TCP flags of the packets of this direction
+	finSeen bool
+	finSeq  uint32 // sequence number of the FIN
+
+	// reassembly
+	noReasm  bool // nothing more is stored
+	depthHit bool
+	depthNew bool // to be told to the app reader
+	appOff   bool
+	rawOff   bool
+	rawTrig  bool
+	appEOF   bool // told to the app reader
+	rawFinal bool
+	urgent   uint16
+
+	base  uint64 // offset of buf[head]: the oldest byte kept
+	low   uint64 // list knows the bytes from here; those before are acknowledged
+	edge  uint64 // offset after the last contiguous byte
+	right uint64 // offset after the last byte stored
+	app   uint64 // offset the app reader is at
+	shown uint64 // offset up to which the app reader was shown data it did not use
+	limit uint64 // offset up to which the app reader may see
+	raw   uint64
+
+	buf   []byte
+	head  int
+	used  int // buf[head:used] holds data
+	brk   []brk
+	list  pieceList
+	dir   pageDir
+	stats HalfStats
+}
+
+// brk is a hole that was given up: n bytes at off are missing from buf.
+type brk struct{ off, n uint64 }
+
+// HalfStats is what one direction did.
+type HalfStats struct {
+	Bytes      uint64 // payload bytes made contiguous
+	Gaps       uint32 // holes given up
+	GapBytes   uint64
+	MaxRegions uint16 // most runs of data apart by more than regionGap at one time
+}
+
+// regionGap is the distance from which Suricata's buffer opens another region.
+const regionGap = 256 << 10
+
+// reset forgets all but the memory of h's slices.
+func (h *half) reset(pl *pool) {
+	h.drop(pl)
+	*h = half{brk: h.brk[:0], list: pieceList{parts: h.list.parts[:0]}, dir: pageDir{leaf: h.dir.leaf[:0]}}
+}
+
+// drop gives all stored data back.
+func (h *half) drop(pl *pool) {
+	pl.put(h.buf)
+	h.buf, h.head, h.used = nil, 0, 0
+	h.list.clear(pl)
+	h.dir.clear(pl)
+	h.brk = h.brk[:0]
+}
+
+// offset returns the stream offset of seq. It is negative for bytes before the
+// first. The result is exact within 2 GiB of the contiguous edge.
+func (h *half) offset(seq uint32) int64 {
+	return int64(h.edge) + int64(int32(seq-(h.isn+1+uint32(h.edge))))
+}
+
+// acked returns the offset up to which the other side acknowledged, not counting
+// the FIN.
+func (h *half) acked() uint64 {
+	a := h.lastAck
+	if h.finSeen && seqGT(a, h.finSeq) {
+		a = h.finSeq
+	}
+	return uint64(max(h.offset(a), 0))
+}
+
+// room makes place for n more bytes at the end of buf.
+func (h *half) room(pl *pool, n int) bool {
+	if len(h.buf)-h.used >= n {
+		return true
+	}
+	live := h.used - h.head
+	if h.buf != nil && len(h.buf)-live >= n && h.head >= live {
+		// Sliding costs no more than the bytes that were read since.
+		copy(h.buf, h.buf[h.head:h.used])
+		h.head, h.used = 0, live
+		return true
+	}
+	b := pl.get(max(live+n, live*2))
+	if b == nil {
+		return false
+	}
+	copy(b, h.buf[h.head:h.used])
+	pl.put(h.buf)
+	h.buf, h.head, h.used = b, 0, live
+	return true
+}
+
+// index returns where the byte at offset off, base <= off <= edge, is in buf.
+func (h *half) index(off uint64) int {
+	i := off - h.base
+	for _, b := range h.brk {
+		if b.off >= off {
+			break
+		}
+		i -= min(b.n, off-b.off)
+	}
+	return h.head + int(i)
+}
+
+// insertResult is what insert found.
+type insertResult struct {
+	stored   bool // some byte is new
+	overlap  bool // some byte was there already
+	differs  bool // ... with another value
+	noMemory bool
+}
+
+// insert stores the segment data at offset off. Bytes already acknowledged or read
+// stay as they are.
+func (h *half) insert(pl *pool, off uint64, data []byte) (r insertResult) {
+	end := off + uint64(len(data))
+	if off == h.edge && h.right <= h.edge { // in order: the common case
+		if h.list.n >= maxPieces || !h.room(pl, len(data)) || !h.list.push(pl, piece{off, off, end, uint32(len(data))}) {
+			r.noMemory = true
+			return r
+		}
+		h.used += copy(h.buf[h.used:], data)
+		h.edge, h.right = end, end
+		h.stats.Bytes += uint64(len(data))
+		h.stats.MaxRegions = max(h.stats.MaxRegions, 1)
+		r.stored = true
+		return r
+	}
+	return h.insertSlow(pl, off, end, data)
+}
+
+// insertSlow handles what is out of order or overlaps.
+func (h *half) insertSlow(pl *pool, off, end uint64, data []byte) (r insertResult) {
+	at := max(off, h.base)
+	if at < min(end, h.low) {
+		stop := min(end, h.low)
+		r.overlap = true
+		r.differs = !h.sameOld(at, data[at-off:stop-off])
+		at = stop
+	}
+	fixed := h.acked()
+	c := h.list.find(at)
+	for at < end {
+		if !h.list.ok(c) || h.list.at(c).off > at {
+			stop := end
+			if h.list.ok(c) {
+				stop = min(stop, h.list.at(c).off)
+			}
+			if at < h.edge { // a hole given up, or bytes consumed: too late
+				stop = min(stop, h.edge)
+				at = stop
+				continue
+			}
+			var ok bool
+			if c, ok = h.fill(pl, c, at, stop, off, end, data[at-off:stop-off]); !ok {
+				r.noMemory = true
+				break
+			}
+			r.stored = true
+			at = stop
+			continue
+		}
+		p := h.list.at(c)
+		stop := min(end, p.off+uint64(p.n))
+		r.overlap = true
+		same := h.same(at, data[at-off:stop-off])
+		r.differs = r.differs || !same
+		if !same && at >= fixed && at >= h.app && at >= h.raw && h.policy.takes(off, end, p.start, p.end) {
+			h.write(at, data[at-off:stop-off])
+			c = h.own(pl, c, at, stop, off, end)
+		}
+		at = stop
+		if h.list.ok(c) {
+			if p = h.list.at(c); p.off+uint64(p.n) <= at {
+				c = h.list.next(c)
+			}
+		}
+	}
+	h.absorb(pl)
+	h.regions()
+	return r
+}
+
+// fill stores new bytes [at, stop) of the segment [start, end) before c.
+func (h *half) fill(pl *pool, c cursor, at, stop, start, end uint64, data []byte) (cursor, bool) {
+	if h.list.n >= maxPieces || stop > h.edge+maxAhead || !h.dir.reserve(pl, at, stop) {
+		return c, false
+	}
+	c, ok := h.list.insert(pl, c, piece{at, start, end, uint32(stop - at)})
+	if !ok {
+		return c, false
+	}
+	h.dir.write(at, data)
+	h.right = max(h.right, stop)
+	return h.list.next(c), true
+}
+
+// sameOld compares data with acknowledged bytes that are still kept, leaving out
+// the holes among them.
+func (h *half) sameOld(off uint64, data []byte) bool {
+	for _, b := range h.brk {
+		if b.off+b.n <= off {
+			continue
+		}
+		if b.off >= off+uint64(len(data)) {
+			break
+		}
+		if b.off > off && !h.same(off, data[:b.off-off]) {
+			return false
+		}
+		cut := min(b.off+b.n-off, uint64(len(data)))
+		data = data[cut:]
+		off += cut
+	}
+	return h.same(off, data)
+}
+
+// same compares data with what is stored at off.
+func (h *half) same(off uint64, data []byte) bool {
+	if off < h.edge {
+		i := h.index(off)
+		return string(h.buf[i:i+len(data)]) == string(data)
+	}
+	return h.dir.equal(off, data)
+}
+
+// write overwrites stored bytes.
+func (h *half) write(off uint64, data []byte) {
+	if off < h.edge {
+		copy(h.buf[h.index(off):], data)
+		return
+	}
+	h.dir.write(off, data)
+}
+
+// own makes [at, stop), a part of the piece at c, belong to the segment [start,
+// end), and returns the place of that part. Without memory the old owner stays.
+func (h *half) own(pl *pool, c cursor, at, stop, start, end uint64) cursor {
+	old := *h.list.at(c)
+	oldEnd := old.off + uint64(old.n)
+	if at > old.off { // keep a left part
+		h.list.at(c).n = uint32(at - old.off)
+		mid, ok := h.list.insert(pl, h.list.next(c), piece{at, start, end, uint32(stop - at)})
+		if !ok {
+			h.list.at(c).n = old.n
+			return c
+		}
+		c = mid
+	} else {
+		*h.list.at(c) = piece{at, start, end, uint32(stop - at)}
+	}
+	if stop < oldEnd { // keep a right part
+		if _, ok := h.list.insert(pl, h.list.next(c), piece{stop, old.start, old.end, uint32(oldEnd - stop)}); !ok {
+			h.list.at(c).n = uint32(oldEnd - at)
+		}
+	}
+	return c
+}
+
+// absorb moves what became contiguous from the pages to buf.
+func (h *half) absorb(pl *pool) {
+	if h.right <= h.edge {
+		return
+	}
+	from := h.edge
+	for c := h.list.find(h.edge); h.list.ok(c); c = h.list.next(c) {
+		p := h.list.at(c)
+		if p.off > h.edge || !h.room(pl, int(p.n)) {
+			break
+		}
+		h.dir.read(h.buf[h.used:h.used+int(p.n)], p.off)
+		h.used += int(p.n)
+		h.edge += uint64(p.n)
+		h.list.steps++
+	}
+	if h.edge > from {
+		h.stats.Bytes += h.edge - from
+		h.dir.release(pl, h.edge)
+	}
+}
+
+// regions notes how many runs are more than regionGap apart.
+func (h *half) regions() {
+	n := uint16(0)
+	if h.edge > h.base {
+		n = 1
+	}
+	if h.right > h.edge {
+		if first := h.list.at(h.list.find(h.edge)); n == 0 || first.off-h.edge > regionGap {
+			n++
+		}
+	}
+	h.stats.MaxRegions = max(h.stats.MaxRegions, n)
+}
+
+// skip gives up the hole at the edge: the data behind it become contiguous with a
+// break. It returns the bytes missing, 0 when nothing is stored behind.
+func (h *half) skip(pl *pool) uint64 {
+	if h.right <= h.edge {
+		return 0
+	}
+	next := h.list.at(h.list.find(h.edge)).off
+	n := next - h.edge
+	if n > 0 {
+		if len(h.brk) >= maxBreaks {
+			h.forceReaders(pl)
+		}
+		h.brk = append(h.brk, brk{h.edge, n})
+		h.edge = next
+	}
+	h.absorb(pl)
+	return n
+}
+
+// forceReaders moves both readers to the edge, so that all breaks can go.
+func (h *half) forceReaders(pl *pool) {
+	h.app, h.raw = max(h.app, h.edge), max(h.raw, h.edge)
+	h.shown = max(h.shown, h.app)
+	h.brk = h.brk[:0]
+	h.head, h.base = h.used, h.edge
+	for h.low = h.edge; h.list.n > 0 && h.list.first().off < h.edge; {
+		h.list.popFront(pl)
+	}
+}
+
+// prune gives back what both readers and the overlap check no longer need.
+func (h *half) prune(pl *pool, overlap uint64) {
+	acked := min(h.acked(), h.edge)
+	if acked > h.low {
+		h.low = acked
+		for h.list.n > 0 {
+			p := h.list.first()
+			if p.off >= acked {
+				break
+			}
+			if end := p.off + uint64(p.n); end > acked {
+				p.off, p.n = acked, uint32(end-acked)
+				break
+			}
+			h.list.popFront(pl)
+		}
+	}
+	keep := acked
+	if !h.appOff {
+		keep = min(keep, h.app)
+	}
+	if !h.rawOff {
+		keep = min(keep, h.raw-min(overlap, h.raw))
+	}
+	if keep > h.base {
+		h.head = h.index(keep)
+		h.base = keep
+		h.pruneBreaks(keep)
+	}
+	if h.head == h.used && h.buf != nil {
+		pl.put(h.buf)
+		h.buf, h.head, h.used = nil, 0, 0
+	}
+}
+
+// pruneBreaks drops the holes, or parts of holes, before keep.
+func (h *half) pruneBreaks(keep uint64) {
+	n := 0
+	for n < len(h.brk) && h.brk[n].off+h.brk[n].n <= keep {
+		n++
+	}
+	h.brk = append(h.brk[:0], h.brk[n:]...)
+	if len(h.brk) > 0 && h.brk[0].off < keep {
+		b := &h.brk[0]
+		b.n -= keep - b.off
+		b.off = keep
+	}
+}

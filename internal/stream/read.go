@@ -1,0 +1,156 @@
+package stream
+
+// Chunk is what the application layer gets to see next.
+type Chunk struct {
+	// Data is contiguous payload, valid until the next call of the Engine for this
+	// session. Bytes not used are offered again, with more behind them.
+	Data []byte
+	// Offset is the stream offset of Data[0], or of the gap.
+	Offset uint64
+	// Gap is the number of bytes that are missing at Offset; then Data is empty.
+	Gap uint64
+	// EOF: nothing comes after Data.
+	EOF bool
+	// Depth: the stream was cut at the reassembly depth after Data.
+	Depth bool
+}
+
+// App returns the next chunk of direction dir for the application layer; ok is
+// false when there is nothing new. After a chunk with data call AppUsed. A gap, and
+// the end, are told once.
+func (s *Session) App(dir uint8) (c Chunk, ok bool) {
+	h := &s.h[dir&1]
+	if h.appOff || s.eng == nil {
+		return c, false
+	}
+	e := s.eng
+	if s.flags&sfFinished != 0 && h.shown >= h.edge && h.app >= h.edge && h.right > h.edge {
+		if n := h.skip(&e.pool); n > 0 {
+			h.stats.GapBytes += n
+		}
+		h.limit = h.edge
+	}
+	for i := range h.brk {
+		if b := &h.brk[i]; b.off == h.app && b.n > 0 {
+			c.Gap, c.Offset = b.n, h.app
+			h.app += b.n
+			h.shown = h.app
+			return c, true
+		}
+	}
+	end := max(h.limit, h.app)
+	whole := true
+	for _, b := range h.brk {
+		if b.off > h.app && b.off < end {
+			end, whole = b.off, false
+			break
+		}
+	}
+	over := whole && end == h.edge && (h.right <= h.edge || s.flags&sfFinished == 0)
+	c.EOF = over && !h.appEOF && (s.State == Closed || s.flags&sfFinished != 0) && (s.flags&sfFinished != 0 || end == h.edge)
+	c.Depth = over && h.depthNew
+	if end <= h.shown && !c.EOF && !c.Depth {
+		return c, false
+	}
+	c.Offset = h.app
+	if end > h.app {
+		a, z := h.index(h.app), h.index(end)
+		c.Data = h.buf[a:z:z]
+	}
+	h.shown = end
+	if c.EOF {
+		h.appEOF = true
+	}
+	if c.Depth {
+		h.depthNew = false
+	}
+	return c, true
+}
+
+// AppUsed tells how many bytes of the last chunk the application layer needs no
+// more.
+func (s *Session) AppUsed(dir uint8, n int) {
+	h := &s.h[dir&1]
+	h.app = min(h.app+uint64(max(n, 0)), max(h.shown, h.app))
+}
+
+// AppProgress returns the stream offset the application layer is at.
+func (s *Session) AppProgress(dir uint8) uint64 { return s.h[dir&1].app }
+
+// StopApp ends reading by the application layer in direction dir.
+func (s *Session) StopApp(dir uint8) { s.h[dir&1].appOff = true }
+
+// Window is a part of the stream for raw content inspection.
+type Window struct {
+	Data   []byte // valid until the next call of the Engine for this session
+	Offset uint64 // stream offset of Data[0]
+	Fresh  int    // Data[:Fresh] was in a window before (Options.RawOverlap)
+}
+
+// Raw returns the next window of direction dir for raw content inspection: when
+// enough data is acknowledged (Options.ChunkSize), the application layer asked for
+// it (TriggerRaw), the depth is reached or the connection ends. Call it for the
+// direction of the packet being handled, until ok is false; after each window call
+// RawUsed.
+func (s *Session) Raw(dir uint8) (w Window, ok bool) {
+	h := &s.h[dir&1]
+	if h.rawOff || s.eng == nil {
+		return w, false
+	}
+	e := s.eng
+	if s.flags&sfFinished != 0 && h.raw >= h.edge && h.right > h.edge {
+		h.skip(&e.pool)
+	}
+	for i := range h.brk {
+		if b := &h.brk[i]; b.off == h.raw {
+			h.raw += b.n
+		}
+	}
+	end := min(h.edge, e.visible(s, h))
+	if e.opt.Inline {
+		end = h.edge
+	}
+	broken := false
+	for _, b := range h.brk {
+		if b.off > h.raw && b.off < end {
+			end, broken = b.off, true
+			break
+		}
+	}
+	if end <= h.raw {
+		return w, false
+	}
+	if !(broken || h.rawTrig || h.depthHit || s.State > TimeWait || s.flags&sfFinished != 0 || e.opt.Inline) &&
+		end-h.raw < uint64(e.opt.ChunkSize[dir&1]) {
+		return w, false
+	}
+	from := h.raw
+	if o := uint64(e.opt.RawOverlap); o > 0 {
+		from = max(h.raw-min(o, h.raw), h.base)
+		for _, b := range h.brk {
+			if b.off+b.n > from && b.off < h.raw {
+				from = b.off + b.n
+			}
+		}
+	}
+	a, z := h.index(from), h.index(end)
+	return Window{Data: h.buf[a:z:z], Offset: from, Fresh: int(h.raw - from)}, true
+}
+
+// RawUsed tells that a window that ended n bytes after its first fresh byte was
+// inspected.
+func (s *Session) RawUsed(dir uint8, n int) {
+	h := &s.h[dir&1]
+	h.raw = min(h.raw+uint64(max(n, 0)), h.edge)
+	h.rawTrig = false
+}
+
+// TriggerRaw makes the next call of Raw for dir give what is acknowledged, however
+// little (a transaction of that direction is complete).
+func (s *Session) TriggerRaw(dir uint8) { s.h[dir&1].rawTrig = true }
+
+// StopRaw ends raw inspection of direction dir.
+func (s *Session) StopRaw(dir uint8) { s.h[dir&1].rawOff = true }
+
+// RawProgress returns the stream offset raw inspection is at.
+func (s *Session) RawProgress(dir uint8) uint64 { return s.h[dir&1].raw }
