@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -126,10 +127,18 @@ func (f *Flat) load(data []byte, name string, into *Node, depth int) error {
 // parseYAML parses data. libyaml, which Suricata uses, takes tabs as blanks in
 // more places than YAML allows, so a file that does not parse is tried again
 // with blanks in their place.
-func parseYAML(data []byte) (*ast.File, error) {
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+func parseYAML(data []byte) (file *ast.File, err error) {
+	// The YAML package panics on some malformed files; that is an error of the
+	// file like any other.
+	defer func() {
+		if recover() != nil {
+			file, err = nil, errors.New("malformed YAML")
+		}
+	}()
+	file, err = parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil && bytes.IndexByte(data, '\t') >= 0 {
-		if f, e := parser.ParseBytes(bytes.ReplaceAll(data, []byte{'\t'}, []byte{' '}), 0, parser.AllowDuplicateMapKey()); e == nil {
+		f, e := parser.ParseBytes(bytes.ReplaceAll(data, []byte{'\t'}, []byte{' '}), 0, parser.AllowDuplicateMapKey())
+		if e == nil {
 			return f, nil
 		}
 	}

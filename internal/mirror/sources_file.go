@@ -88,9 +88,16 @@ func ParseSources(data []byte, name string) (*SourceTable, error) {
 	return t, nil
 }
 
-func readYAML(data []byte, name string, f *sourcesFile) error {
+// readYAML reads YAML into f. The YAML package panics on some malformed files
+// (a tag without a value, for one); that is an error of the file like any other.
+func readYAML(data []byte, name string, f *sourcesFile) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%s: malformed YAML", name)
+		}
+	}()
 	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField())
-	err := dec.Decode(f)
+	err = dec.Decode(f)
 	if err == nil || errors.Is(err, io.EOF) {
 		return nil
 	}
