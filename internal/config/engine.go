@@ -9,226 +9,475 @@ import (
 
 	"mirador/internal/flow"
 	"mirador/internal/packet"
+	"mirador/internal/rule"
 	"mirador/internal/stream"
 )
 
-// This file turns the tree of a suricata.yaml into the Options of the rooms that
-// see packets. Keys are Suricata's; a key that is absent leaves the room's
-// default, a value that cannot be read is an error naming the key.
-
-// DecoderOptions reads the section "decoder".
-func (f *Flat) DecoderOptions() (packet.Options, error) {
-	var o packet.Options
-	var err error
-	ports := func(name string, dst *[]uint16) {
-		n := f.Node("decoder." + name)
-		if n == nil {
-			return
-		}
-		if !n.bool("enabled", true) {
-			*dst = []uint16{}
-			return
-		}
-		s, ok := n.Child("ports").text()
-		if !ok {
-			return
-		}
-		s = strings.TrimSpace(s)
-		if v, isVar := strings.CutPrefix(s, "$"); isVar {
-			s, _ = f.Get("vars.port-groups." + v)
-		}
-		if list, e := parsePorts(s); e != nil {
-			err = fmt.Errorf("decoder.%s.ports: %w", name, e)
-		} else if len(list) > 0 {
-			*dst = list
-		}
-	}
-	ports("vxlan", &o.VXLANPorts)
-	ports("geneve", &o.GENEVEPorts)
-	ports("teredo", &o.TeredoPorts)
-	o.NoVNTag = !f.on("decoder.vntag.enabled", true)
-	o.NoERSPANI = !f.on("decoder.erspan.typeI.enabled", true)
-	if s, ok := f.Get("decoder.vxlan.reserved-bits-check"); ok {
-		o.VXLANStrict = s == "strict"
-	}
-	if n, ok := f.Get("decoder.max-layers"); ok {
-		if o.MaxLayers, err = strconv.Atoi(n); err != nil {
-			return o, fmt.Errorf("decoder.max-layers: %q is not a number", n)
-		}
-	}
-	return o, err
+// reader looks values up and remembers the first that cannot be read, so that a
+// row of settings reads as a row.
+type reader struct {
+	f   *Flat
+	err error
 }
 
-// parsePorts reads a list such as "[4789, 8472]".
-func parsePorts(s string) ([]uint16, error) {
-	var out []uint16
-	for _, p := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("[], ", r) }) {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not a port", p)
-		}
-		out = append(out, uint16(n))
+func (r *reader) fail(path string, err error) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", path, err)
 	}
-	return out, nil
 }
 
-// on returns the boolean at path, def when absent.
-func (f *Flat) on(path string, def bool) bool {
-	if s, ok := f.Get(path); ok {
-		if v, ok := parseBool(s); ok {
-			return v
-		}
+func (r *reader) bool(path string, def bool) bool {
+	s, ok := r.f.Get(path)
+	if !ok || s == "" {
+		return def
+	}
+	v, ok := parseBool(s)
+	if !ok {
+		r.fail(path, fmt.Errorf("%q is neither yes nor no", s))
+	}
+	return v
+}
+
+func (r *reader) int(path string, def int64) int64 {
+	s, ok := r.f.Get(path)
+	if !ok || s == "" {
+		return def
+	}
+	v, err := strconv.ParseInt(strings.TrimSpace(s), 0, 64)
+	if err != nil || v < 0 {
+		r.fail(path, fmt.Errorf("%q is no number", s))
+	}
+	return v
+}
+
+func (r *reader) size(path string, def int64) int64 {
+	s, ok := r.f.Get(path)
+	if !ok || s == "" {
+		return def
+	}
+	v, err := ParseSize(s)
+	if err != nil {
+		r.fail(path, err)
+	}
+	return v
+}
+
+func (r *reader) str(path, def string) string {
+	if s, ok := r.f.Get(path); ok && s != "" {
+		return s
 	}
 	return def
 }
 
-// FlowOptions reads "flow", "flow-timeouts" and "vlan".
-func (f *Flat) FlowOptions() (flow.Options, error) {
-	o := flow.DefaultOptions()
-	if err := f.sizes(map[string]*uint64{"flow.memcap": &o.Memcap}); err != nil {
-		return o, err
+func (r *reader) seconds(path string, def int64) time.Duration {
+	const most = 10 * 365 * 24 * 3600 // ten years; more is a mistake and could overflow
+	v := r.int(path, def)
+	if v > most {
+		r.fail(path, fmt.Errorf("%d seconds, at most %d are possible", v, most))
+		return 0
 	}
-	if err := f.ints(map[string]*int{"flow.hash-size": &o.HashSize, "flow.prealloc": &o.Prealloc,
-		"flow.emergency-recovery": &o.EmergencyRecovery}); err != nil {
-		return o, err
+	return time.Duration(v) * time.Second
+}
+
+// Decoder returns the settings of decoder.
+func (f *Flat) Decoder() (packet.Options, error) {
+	r := &reader{f: f}
+	o := packet.Options{
+		VXLANPorts:  r.tunnel("decoder.vxlan"),
+		GENEVEPorts: r.tunnel("decoder.geneve"),
+		TeredoPorts: r.tunnel("decoder.teredo"),
+		VXLANStrict: r.str("decoder.vxlan.reserved-bits-check", "") == "strict",
+		MaxLayers:   int(min(r.int("decoder.max-layers", 0), packet.MaxLayers)),
 	}
-	o.IgnoreVLAN = !f.on("vlan.use-for-tracking", true)
-	o.IgnoreRecursion = !f.on("decoder.recursion-level.use-for-tracking", true)
-	o.Midstream = f.on("stream.midstream", false)
-	for class, name := range []string{flow.ClassDefault: "default", flow.ClassTCP: "tcp", flow.ClassUDP: "udp", flow.ClassICMP: "icmp"} {
-		t := &o.Timeouts[class]
-		for key, d := range map[string]*time.Duration{"new": &t.New, "established": &t.Established, "closed": &t.Closed,
-			"bypassed": &t.Bypassed, "emergency-new": &t.EmergencyNew, "emergency-established": &t.EmergencyEstablished,
-			"emergency-closed": &t.EmergencyClosed, "emergency-bypassed": &t.EmergencyBypassed} {
-			path := "flow-timeouts." + name + "." + key
-			s, ok := f.Get(path)
+	return o, r.err
+}
+
+// tunnel returns the ports of a tunnel: nil for its usual ones, an empty list
+// when it is off.
+func (r *reader) tunnel(path string) []uint16 {
+	if !r.bool(path+".enabled", true) {
+		return []uint16{}
+	}
+	s, ok := r.f.Get(path + ".ports")
+	if n := r.f.Node(path + ".ports"); n != nil && n.Seq {
+		list, _ := n.list()
+		s, ok = strings.Join(list, ","), true
+	}
+	if !ok || s == "" || s == "any" {
+		return nil
+	}
+	ports, err := r.f.ports(s, 0)
+	if err != nil {
+		r.fail(path+".ports", err)
+	}
+	return ports
+}
+
+// maxPorts bounds a list of ports (Suricata takes 4 for a tunnel).
+const maxPorts = 64
+
+// ports reads "4789", "[8472, 4789]" or "$NAME" of vars.port-groups.
+func (f *Flat) ports(s string, depth int) ([]uint16, error) {
+	if depth > 8 {
+		return nil, fmt.Errorf("%q: variables go round in a circle", s)
+	}
+	var out []uint16
+	s = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(s), "["), "]")
+	for _, part := range strings.Split(s, ",") {
+		part = strings.TrimSpace(part)
+		if name, ok := strings.CutPrefix(part, "$"); ok {
+			v, ok := f.Get("vars.port-groups." + name)
 			if !ok {
-				continue
+				return nil, fmt.Errorf("no port group named %q", name)
 			}
-			n, err := strconv.ParseUint(s, 10, 31)
+			more, err := f.ports(v, depth+1)
 			if err != nil {
-				return o, fmt.Errorf("%s: %q is not a number of seconds", path, s)
+				return nil, err
 			}
-			*d = time.Duration(n) * time.Second
+			out = append(out, more...)
+			continue
 		}
-	}
-	return o, o.Validate()
-}
-
-func (f *Flat) sizes(m map[string]*uint64) error {
-	for path, dst := range m {
-		if s, ok := f.Get(path); ok {
-			n, err := ParseSize(s)
-			if err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			*dst = uint64(n)
-		}
-	}
-	return nil
-}
-
-func (f *Flat) ints(m map[string]*int) error {
-	for path, dst := range m {
-		if s, ok := f.Get(path); ok && s != "unlimited" {
-			n, err := ParseSize(s)
-			if err != nil {
-				return fmt.Errorf("%s: %q is not a number", path, s)
-			}
-			*dst = int(n)
-		}
-	}
-	return nil
-}
-
-// StreamOptions reads "stream" and "host-os-policy".
-func (f *Flat) StreamOptions() (stream.Options, error) {
-	o := stream.DefaultOptions()
-	if err := f.sizes(map[string]*uint64{"stream.memcap": &o.Memcap, "stream.reassembly.memcap": &o.ReassemblyMemcap}); err != nil {
-		return o, err
-	}
-	if err := f.ints(map[string]*int{"stream.reassembly.toserver-chunk-size": &o.ChunkSize[0],
-		"stream.reassembly.toclient-chunk-size": &o.ChunkSize[1],
-		"stream.max-synack-queued":              &o.MaxSynackQueued, "stream.max-syn-queued": &o.MaxSynQueued}); err != nil {
-		return o, err
-	}
-	if s, ok := f.Get("stream.reassembly.depth"); ok {
-		n, err := ParseSize(s)
+		p, err := strconv.ParseUint(part, 10, 16)
 		if err != nil {
-			return o, fmt.Errorf("stream.reassembly.depth: %w", err)
+			return nil, fmt.Errorf("%q is no port", part)
 		}
-		o.Depth = n
-	}
-	o.Midstream = f.on("stream.midstream", false)
-	o.AsyncOneside = f.on("stream.async-oneside", false)
-	o.ChecksumValidation = f.on("stream.checksum-validation", true)
-	o.RawOff = !f.on("stream.reassembly.raw", true)
-	for path, dst := range map[string]*stream.UrgentPolicy{"stream.reassembly.urgent.policy": &o.Urgent,
-		"stream.reassembly.urgent.oob-limit-policy": &o.UrgentLimit} {
-		switch s, _ := f.Get(path); s {
-		case "":
-		case "oob":
-			*dst = stream.UrgentOOB
-		case "inline":
-			*dst = stream.UrgentInline
-		case "drop":
-			*dst = stream.UrgentDrop
-		case "gap":
-			*dst = stream.UrgentGap
-		default:
-			return o, fmt.Errorf("%s: %q is not one of oob, inline, drop, gap", path, s)
+		out = append(out, uint16(p))
+		if len(out) > maxPorts {
+			return nil, fmt.Errorf("more than %d ports", maxPorts)
 		}
 	}
-	if err := f.hostOS(&o); err != nil {
-		return o, err
-	}
-	return o, o.Validate()
+	return out, nil
 }
 
-// hostOS reads host-os-policy: a list of networks per operating system.
-func (f *Flat) hostOS(o *stream.Options) error {
-	n := f.Node("host-os-policy")
+// Vars returns the variables of rule headers.
+func (f *Flat) Vars() rule.Vars {
+	group := func(path string) map[string]string {
+		m := map[string]string{}
+		if n := f.Node(path); n != nil {
+			for _, k := range n.Kids {
+				if k.Seq {
+					list, _ := k.list()
+					m[k.Name] = "[" + strings.Join(list, ",") + "]"
+				} else {
+					m[k.Name] = k.Value
+				}
+			}
+		}
+		return m
+	}
+	return rule.Vars{Addresses: group("vars.address-groups"), Ports: group("vars.port-groups")}
+}
+
+// Flow returns the settings of flow and flow-timeouts. A key that is absent has
+// the value that Suricata has built in, which is not always that of its stock
+// configuration file.
+func (f *Flat) Flow() (flow.Options, error) {
+	r := &reader{f: f}
+	o := flow.DefaultOptions()
+	o.Memcap = uint64(r.size("flow.memcap", flow.DefaultMemcap))
+	o.HashSize = int(r.int("flow.hash-size", flow.DefaultHashSize))
+	o.Prealloc = int(r.int("flow.prealloc", flow.DefaultPrealloc))
+	o.EmergencyRecovery = int(r.int("flow.emergency-recovery", flow.DefaultEmergencyRecovery))
+	o.IgnoreVLAN = !r.bool("vlan.use-for-tracking", true)
+	o.IgnoreRecursion = !r.bool("decoder.recursion-level.use-for-tracking", true)
+	o.Midstream = r.bool("stream.midstream", false)
+	o.Timeouts[flow.ClassDefault] = r.timeouts("default", [8]int64{30, 300, 0, 100, 10, 100, 0, 50})
+	o.Timeouts[flow.ClassTCP] = r.timeouts("tcp", [8]int64{30, 300, 10, 100, 10, 100, 5, 50})
+	o.Timeouts[flow.ClassUDP] = r.timeouts("udp", [8]int64{30, 300, 0, 100, 10, 100, 0, 50})
+	o.Timeouts[flow.ClassICMP] = r.timeouts("icmp", [8]int64{30, 300, 0, 100, 10, 100, 0, 50})
+	if r.err != nil {
+		return o, r.err
+	}
+	if err := o.Validate(); err != nil {
+		return o, fmt.Errorf("flow: %w", err)
+	}
+	return o, nil
+}
+
+func (r *reader) timeouts(class string, def [8]int64) flow.Timeouts {
+	p := "flow-timeouts." + class + "."
+	return flow.Timeouts{
+		New:                  r.seconds(p+"new", def[0]),
+		Established:          r.seconds(p+"established", def[1]),
+		Closed:               r.seconds(p+"closed", def[2]),
+		Bypassed:             r.seconds(p+"bypassed", def[3]),
+		EmergencyNew:         r.seconds(p+"emergency-new", def[4]),
+		EmergencyEstablished: r.seconds(p+"emergency-established", def[5]),
+		EmergencyClosed:      r.seconds(p+"emergency-closed", def[6]),
+		EmergencyBypassed:    r.seconds(p+"emergency-bypassed", def[7]),
+	}
+}
+
+// Stream returns the settings of stream and host-os-policy. inline is what
+// "stream.inline: auto" means: true when the run simulates prevention.
+func (f *Flat) Stream(inline bool) (stream.Options, error) {
+	r := &reader{f: f}
+	o := stream.DefaultOptions()
+	o.Memcap = uint64(r.size("stream.memcap", int64(o.Memcap)))
+	o.ReassemblyMemcap = uint64(r.size("stream.reassembly.memcap", int64(o.ReassemblyMemcap)))
+	o.Midstream = r.bool("stream.midstream", false)
+	o.AsyncOneside = r.bool("stream.async-oneside", false)
+	o.Inline = inline
+	if s, ok := f.Get("stream.inline"); ok && s != "auto" && s != "" {
+		o.Inline = r.bool("stream.inline", inline)
+	}
+	o.ChecksumValidation = r.bool("stream.checksum-validation", true)
+	o.DropInvalid = r.bool("stream.drop-invalid", o.DropInvalid)
+	o.Depth = r.size("stream.reassembly.depth", o.Depth)
+	o.ChunkSize[0] = int(r.size("stream.reassembly.toserver-chunk-size", int64(o.ChunkSize[0])))
+	o.ChunkSize[1] = int(r.size("stream.reassembly.toclient-chunk-size", int64(o.ChunkSize[1])))
+	o.RawOff = !r.bool("stream.reassembly.raw", true)
+	o.MaxSynQueued = int(r.int("stream.max-syn-queued", int64(o.MaxSynQueued)))
+	o.MaxSynackQueued = int(r.int("stream.max-synack-queued", int64(o.MaxSynackQueued)))
+	o.LiberalTimestamps = r.bool("stream.liberal-timestamps", o.LiberalTimestamps)
+	o.Urgent = r.urgent("stream.reassembly.urgent.policy", o.Urgent)
+	o.UrgentLimit = r.urgent("stream.reassembly.urgent.oob-limit-policy", o.UrgentLimit)
+	o.HostOS = r.hostOS()
+	if r.err != nil {
+		return o, r.err
+	}
+	if err := o.Validate(); err != nil {
+		return o, fmt.Errorf("stream: %w", err)
+	}
+	return o, nil
+}
+
+func (r *reader) urgent(path string, def stream.UrgentPolicy) stream.UrgentPolicy {
+	switch s := r.str(path, ""); s {
+	case "":
+		return def
+	case "oob":
+		return stream.UrgentOOB
+	case "inline":
+		return stream.UrgentInline
+	case "drop":
+		return stream.UrgentDrop
+	case "gap":
+		return stream.UrgentGap
+	default:
+		r.fail(path, fmt.Errorf("%q is none of oob, inline, drop, gap", s))
+		return def
+	}
+}
+
+// maxHostOS bounds the prefixes of host-os-policy: the stream room compares them
+// one by one for every new connection.
+const maxHostOS = 1024
+
+func (r *reader) hostOS() []stream.HostPolicy {
+	n := r.f.Node("host-os-policy")
 	if n == nil {
 		return nil
 	}
-	for _, kid := range n.Kids {
-		pol, ok := stream.PolicyByName(kid.Name)
+	var out []stream.HostPolicy
+	for _, k := range n.Kids {
+		path := "host-os-policy." + k.Name
+		pol, ok := stream.PolicyByName(k.Name)
 		if !ok {
-			return fmt.Errorf("host-os-policy.%s: unknown operating system", kid.Name)
+			r.fail(path, fmt.Errorf("unknown policy"))
+			continue
 		}
-		list, _ := kid.list()
+		list, _ := k.list()
 		for _, s := range list {
-			for _, part := range strings.Split(s, ",") {
-				part = strings.TrimSpace(part)
-				if part == "" {
-					continue
-				}
-				h, err := hostPolicy(part, pol)
-				if err != nil {
-					return fmt.Errorf("host-os-policy.%s: %w", kid.Name, err)
-				}
-				o.HostOS = append(o.HostOS, h)
+			p, err := parsePrefix(s)
+			if err != nil {
+				r.fail(path, err)
+				continue
 			}
+			bits := p.Bits()
+			if p.Addr().Is4() {
+				bits += 96
+			}
+			out = append(out, stream.HostPolicy{Addr: p.Masked().Addr().As16(), Bits: bits, Policy: pol})
 		}
 	}
-	return nil
+	if len(out) > maxHostOS {
+		r.fail("host-os-policy", fmt.Errorf("%d prefixes, at most %d are possible", len(out), maxHostOS))
+	}
+	return out
 }
 
-func hostPolicy(s string, pol stream.Policy) (stream.HostPolicy, error) {
+// parsePrefix reads an address or a prefix.
+func parsePrefix(s string) (netip.Prefix, error) {
+	s = strings.TrimSpace(s)
 	if !strings.Contains(s, "/") {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
-			return stream.HostPolicy{}, fmt.Errorf("%q is not an address or network", s)
+			return netip.Prefix{}, fmt.Errorf("%q is no address", s)
 		}
-		return stream.HostPolicy{Addr: a.As16(), Bits: 128, Policy: pol}, nil
+		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return stream.HostPolicy{}, fmt.Errorf("%q is not an address or network", s)
+		return netip.Prefix{}, fmt.Errorf("%q is no network", s)
 	}
-	bits := p.Bits()
-	if p.Addr().Is4() {
-		bits += 96
+	return p, nil
+}
+
+// FileStore is the output file-store.
+type FileStore struct {
+	Enabled       bool
+	Dir           string // below the log directory unless absolute
+	StoreAll      bool   // force-filestore
+	WriteFileinfo bool
+	// StreamDepth replaces the reassembly depth of flows whose files are stored:
+	// -1 when not set, 0 without limit.
+	StreamDepth int64
+	MaxOpen     int
+	MD5, SHA1   bool // force-hash; SHA-256 names the files and is always there
+	Magic       bool
+}
+
+// FileStore returns the settings of the output file-store.
+func (f *Flat) FileStore() (FileStore, error) {
+	o := FileStore{Dir: "filestore", StreamDepth: -1}
+	for _, n := range f.outputs("file-store") {
+		if n.str("version", "2") != "2" {
+			return o, fmt.Errorf("outputs.file-store: version %s is not there any more, version 2 is", n.str("version", ""))
+		}
+		o.Enabled = true
+		o.Dir = n.str("dir", o.Dir)
+		o.StoreAll = n.bool("force-filestore", false)
+		o.WriteFileinfo = n.bool("write-fileinfo", false)
+		o.Magic = n.bool("force-magic", false)
+		var err error
+		if o.StreamDepth, err = n.size("stream-depth", -1); err != nil {
+			return o, fmt.Errorf("outputs.file-store.%w", err)
+		}
+		open, err := n.size("max-open-files", 0)
+		if err != nil {
+			return o, fmt.Errorf("outputs.file-store.%w", err)
+		}
+		o.MaxOpen = int(min(open, 1<<20))
+		var h hashSet
+		if err := hashes(n.Child("force-hash"), &h); err != nil {
+			return o, fmt.Errorf("outputs.file-store.%w", err)
+		}
+		o.MD5, o.SHA1 = h.MD5, h.SHA1
 	}
-	return stream.HostPolicy{Addr: p.Addr().As16(), Bits: bits, Policy: pol}, nil
+	return o, nil
+}
+
+// Detect holds the settings of the detection engine.
+type Detect struct {
+	GuessTx         bool // detect.guess-applayer-tx
+	TxLogLimit      int  // detect.stream-tx-log-limit
+	PrefilterAuto   bool // detect.prefilter.default: auto
+	Recursion       int  // detect.inspection-recursion-limit
+	PcreLimit       int  // pcre.match-limit
+	MaxAlerts       int  // packet-alert-max
+	ASN1Frames      int  // asn1-max-frames
+	ThresholdMemcap int64
+
+	DatasetsOn       bool
+	AllowAbsolute    bool // datasets.rules.allow-absolute-filenames
+	NoDatasetWrite   bool // datasets.rules.allow-write: no
+	ClassFile        string
+	ReferenceFile    string
+	ThresholdFile    string
+	RulePath         string
+	RuleFiles        []string
+	GeoIPFile        string
+	CategoriesFile   string // reputation-categories-file
+	ReputationPath   string
+	ReputationFiles  []string
+	IgnoreUnknownReq bool // ignore-unknown-requirements
+	Datasets         []Dataset
+}
+
+// Dataset is a set defined under datasets.
+type Dataset struct {
+	Name, Type  string
+	Load, State string
+	Memcap      int64
+	HashSize    int64
+}
+
+// Detect returns the settings of detection.
+func (f *Flat) Detect() (Detect, error) {
+	r := &reader{f: f}
+	d := Detect{
+		GuessTx:         r.bool("detect.guess-applayer-tx", false),
+		TxLogLimit:      int(r.int("detect.stream-tx-log-limit", 4)),
+		PrefilterAuto:   r.str("detect.prefilter.default", "mpm") == "auto",
+		Recursion:       int(r.int("detect.inspection-recursion-limit", 3000)),
+		PcreLimit:       int(r.int("pcre.match-limit", 3500)),
+		MaxAlerts:       int(min(r.int("packet-alert-max", 15), 1<<12)),
+		ASN1Frames:      int(r.int("asn1-max-frames", 256)),
+		ThresholdMemcap: r.size("detect.thresholds.memcap", 16<<20),
+
+		DatasetsOn:       r.bool("datasets.enabled", true),
+		AllowAbsolute:    r.bool("datasets.rules.allow-absolute-filenames", false),
+		NoDatasetWrite:   !r.bool("datasets.rules.allow-write", true),
+		ClassFile:        r.str("classification-file", ""),
+		ReferenceFile:    r.str("reference-config-file", ""),
+		ThresholdFile:    r.str("threshold-file", ""),
+		RulePath:         r.str("default-rule-path", ""),
+		GeoIPFile:        r.str("geoip-database", ""),
+		CategoriesFile:   r.str("reputation-categories-file", ""),
+		ReputationPath:   r.str("default-reputation-path", ""),
+		IgnoreUnknownReq: r.bool("ignore-unknown-requirements", false),
+	}
+	d.RuleFiles, _ = f.Node("rule-files").list()
+	d.ReputationFiles, _ = f.Node("reputation-files").list()
+	if n := f.Node("datasets"); n != nil {
+		for _, k := range n.Kids {
+			typ := k.str("type", "")
+			if typ == "" {
+				continue // defaults, limits, rules
+			}
+			ds := Dataset{Name: k.Name, Type: typ, Load: k.str("load", ""), State: k.str("state", "")}
+			ds.Memcap = r.size("datasets."+k.Name+".memcap", 0)
+			ds.HashSize = r.int("datasets."+k.Name+".hashsize", 0)
+			d.Datasets = append(d.Datasets, ds)
+		}
+	}
+	return d, r.err
+}
+
+// Stats holds the settings of stats.
+type Stats struct {
+	Enabled       bool
+	Interval      time.Duration
+	DecoderEvents bool
+	DecoderPrefix string
+	StreamEvents  bool
+}
+
+// Stats returns the settings of stats.
+func (f *Flat) Stats() (Stats, error) {
+	r := &reader{f: f}
+	s := Stats{
+		Enabled:       r.bool("stats.enabled", true),
+		Interval:      r.seconds("stats.interval", 8),
+		DecoderEvents: r.bool("stats.decoder-events", true),
+		DecoderPrefix: r.str("stats.decoder-events-prefix", "decoder.event"),
+		StreamEvents:  r.bool("stats.stream-events", false),
+	}
+	return s, r.err
+}
+
+// Checksums tells what to do about wrong checksums of a capture file:
+// pcap-file.checksum-checks is yes, no or auto.
+func (f *Flat) Checksums() string {
+	s, ok := f.Get("pcap-file.checksum-checks")
+	if !ok {
+		return "auto"
+	}
+	if v, known := parseBool(s); known {
+		if v {
+			return "yes"
+		}
+		return "no"
+	}
+	return "auto"
+}
+
+// MidstreamPolicy returns what EVE shows as exception policy of flows picked up
+// midstream; a passive engine always ignores.
+func (f *Flat) MidstreamPolicy() string {
+	if s, ok := f.Get("stream.midstream-policy"); ok && s != "" {
+		return s
+	}
+	return "ignore"
 }

@@ -238,7 +238,10 @@ func eveType(o *eve.Options, item *Node) error {
 	case "files":
 		o.FilesOn = true
 		o.Files.Magic = n.bool("force-magic", false)
-		return hashes(n.Child("force-hash"), &o.Files)
+		var h hashSet
+		err := hashes(n.Child("force-hash"), &h)
+		o.Files.MD5, o.Files.SHA1, o.Files.SHA256 = h.MD5, h.SHA1, h.SHA256
+		return err
 	case "flow":
 		o.FlowOn = true
 		o.Flow.ExceptionPolicy = n.bool("exception-policy", false)
@@ -326,8 +329,10 @@ func readXFF(n *Node, def eve.XFF) eve.XFF {
 	}
 }
 
+type hashSet struct{ MD5, SHA1, SHA256 bool }
+
 // hashes reads force-hash.
-func hashes(n *Node, f *eve.FileOptions) error {
+func hashes(n *Node, f *hashSet) error {
 	list, _ := n.list()
 	for _, h := range list {
 		switch strings.ToLower(h) {
