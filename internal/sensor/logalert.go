@@ -50,7 +50,7 @@ func (w *Worker) tunnelOf(p *packet.Parsed) *eve.Tunnel {
 func (w *Worker) logAlert(h *eve.Header, p *packet.Parsed, e *entry, a *detect.Alert) {
 	out := &w.alertBuf
 	*out = eve.Alert{Rule: w.ruleInfo(a.Rule), Packet: p.Data, Link: p.Link, Stream: a.Stream}
-	out.Blocked = w.opt.SimulateIPS && (a.Action == rule.Drop || a.Action >= rule.Reject)
+	out.Blocked = w.opt.SimulateIPS && (a.Action == rule.ActionDrop || a.Action >= rule.ActionReject)
 	for _, c := range a.Context {
 		out.Context = append(out.Context, eve.Context{Key: c.Key, JSON: c.JSON})
 	}
@@ -74,7 +74,7 @@ func (w *Worker) logAlert(h *eve.Header, p *packet.Parsed, e *entry, a *detect.A
 		out.Frame = w.frameInfo(p, &a.Frame)
 	}
 	w.alertPayload(out, p, e)
-	if a.Rule.Rule.Action != rule.Pass {
+	if a.Rule.Rule.Action != rule.ActionPass {
 		w.Stats.Alerts++
 	}
 	for i := range w.outs {

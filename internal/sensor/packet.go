@@ -3,7 +3,6 @@ package sensor
 import (
 	"mirador/internal/packet"
 	"mirador/internal/proto"
-	"mirador/internal/stream"
 )
 
 // packet takes one decoded packet through flow, stream, application layer,
@@ -132,25 +131,10 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 	c.Time = p.Time
 	c.Datagram(proto.Dir(*dir), body)
 	if c.Reversed {
-		w.turn(e)
+		w.turnFlow(e)
+		c.Turn()
 		*dir ^= 1
 		c.Datagram(proto.Dir(*dir), body)
-	}
-}
-
-// turn swaps client and server of a flow.
-func (w *Worker) turn(e *entry) {
-	e.Turn()
-	e.V.flags[0], e.V.flags[1] = e.V.flags[1], e.V.flags[0]
-	e.V.macs[0], e.V.macs[1] = e.V.macs[1], e.V.macs[0]
-	d := &e.V.det
-	d.Pkts, d.Bytes = e.Packets, e.Bytes
-	d.StreamBytes[0], d.StreamBytes[1] = d.StreamBytes[1], d.StreamBytes[0]
-	if e.V.tcp != nil {
-		e.V.tcp.Turn()
-	}
-	if e.V.app != nil {
-		e.V.app.Turn()
 	}
 }
 
@@ -190,5 +174,3 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 	dp.StreamEvents = nil
 	dp.Raw, dp.Stream = nil, nil
 }
-
-var _ = stream.Options{}

@@ -52,8 +52,16 @@ type Options struct {
 	Seed            uint64
 	// Quarantine, when set, gets the bytes of a packet that made a station panic.
 	Quarantine func(link packet.Link, data []byte, wireLen int, at int64, why any)
-	// Clock, when set, gives monotonic nanoseconds for profiling.
-	Clock func() int64
+	// OnAlert, when set, sees every alert after it was written. It must not keep
+	// its arguments.
+	OnAlert func(h *eve.Header, a *eve.Alert)
+	// EngineInfo, when set, describes the loaded rules for stats records.
+	EngineInfo func() []eve.Engine
+	// SimulateIPS shows drop and reject rules as blocked, as an inline engine would.
+	SimulateIPS bool
+	// GuessTx is detect.guess-applayer-tx: an alert without a transaction shows the
+	// flow's only one.
+	GuessTx bool
 }
 
 // Output is one EVE output and where its lines go.
@@ -79,8 +87,8 @@ type conv struct {
 	replyType, replyCode uint8
 	community            string
 	macs                 [2][][6]byte
-	appLogged            int // flow-level application events logged so far
-	bypass               bool
+	appLogged            int    // flow-level application events logged so far
+	need                 [2]int // bytes the parser waits for, per direction
 }
 
 // Worker is one row of stations. It is owned by one goroutine.
@@ -117,6 +125,16 @@ type Worker struct {
 	flowBuf       eve.Flow
 	alertBuf      eve.Alert
 	ruleBuf       map[*detect.Rule]*eve.RuleInfo
+	frameBuf      eve.Frame
+	fileBuf       eve.File
+	pseudoBuf     packet.Parsed
+	payloadBuf    []byte
+	wantPayload   bool
+	final         bool // the last look at an ending flow
+	spare         []*stream.Session
+	counters      []Counter
+	statsPlanErr  error
+	parentID      uint64
 	scratch       []byte
 	evbuf         []uint16
 	filesBuf      []eve.File
@@ -132,7 +150,7 @@ type Worker struct {
 	tunnel    int // index in layers of the first packet inside the mirror tunnel
 	pseudo    bool
 	cur       *entry // flow of the packet being processed
-	now       int64 // greatest packet time
+	now       int64  // greatest packet time
 	first     int64
 	nextTick  int64
 	nextStats int64
@@ -159,6 +177,7 @@ func NewWorker(o *Options) (*Worker, error) {
 	if o.Engine != nil {
 		w.det = detect.NewWorker(o.Engine, o.Shared)
 		w.ruleBuf = map[*detect.Rule]*eve.RuleInfo{}
+		w.need(o.Engine)
 	}
 	if o.Mirror && o.DedupWindow > 0 {
 		w.dedup = newDedup(o.DedupWindow, o.Seed)
@@ -166,6 +185,11 @@ func NewWorker(o *Options) (*Worker, error) {
 	for _, out := range o.Outputs {
 		w.outs = append(w.outs, output{w: eve.NewWriter(out.Options, o.Table), sink: out.Sink})
 		w.wantCommunity = w.wantCommunity || out.Options.CommunityID
+		a := &out.Options.Alert
+		w.wantPayload = w.wantPayload || a.Payload || a.PayloadPrintable || a.PayloadLength
+		f := &out.Options.Files
+		w.hash.md5, w.hash.sha1, w.hash.sha256 = w.hash.md5 || f.MD5, w.hash.sha1 || f.SHA1, w.hash.sha256 || f.SHA256
+		w.hash.magic = w.hash.magic || f.Magic
 		w.wantEther = w.wantEther || out.Options.Ethernet
 		w.communitySeed = out.Options.CommunitySeed
 		w.wantDecode = w.wantDecode || out.Options.AnomalyOn && out.Options.Anomaly.Decode
@@ -176,6 +200,13 @@ func NewWorker(o *Options) (*Worker, error) {
 	return w, nil
 }
 
+// need switches on what the rules of e want computed for files.
+func (w *Worker) need(e *detect.Engine) {
+	m5, s1, s256, magic, _ := e.Needs()
+	h := &w.hash
+	h.md5, h.sha1, h.sha256, h.magic = h.md5 || m5, h.sha1 || s1, h.sha256 || s256, h.magic || magic
+}
+
 // Swap makes e the engine for all packets from now on. The caller calls it
 // between batches; live flows go on with the new rules.
 func (w *Worker) Swap(e *detect.Engine) {
@@ -183,6 +214,7 @@ func (w *Worker) Swap(e *detect.Engine) {
 		return
 	}
 	w.det.Swap(e)
+	w.need(e)
 	clear(w.ruleBuf)
 }
 

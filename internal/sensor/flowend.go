@@ -1,0 +1,143 @@
+package sensor
+
+import (
+	"mirador/internal/eve"
+	"mirador/internal/flow"
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+)
+
+// flowEnd is called by the flow table when a flow ends: what is left of its
+// streams is read, inspected and logged, then the flow's own records are written.
+func (w *Worker) flowEnd(e *entry, why flow.Reason) {
+	saved := w.saveFrame()
+	w.cur, w.pseudo, w.mirrored = e, true, e.V.src
+	w.finishFlow(e, why)
+	w.cur, w.pseudo, w.final = nil, false, false
+	w.restoreFrame(saved)
+	w.release(e)
+}
+
+// frameState is what describes the frame being processed while a flow's end
+// interrupts it.
+type frameState struct {
+	cur      *entry
+	pseudo   bool
+	mirrored *source
+	tunnel   eve.Tunnel
+}
+
+func (w *Worker) saveFrame() frameState {
+	return frameState{w.cur, w.pseudo, w.mirrored, w.tunnelBuf}
+}
+
+func (w *Worker) restoreFrame(s frameState) {
+	w.cur, w.pseudo, w.mirrored, w.tunnelBuf = s.cur, s.pseudo, s.mirrored, s.tunnel
+}
+
+func (w *Worker) finishFlow(e *entry, why flow.Reason) {
+	if e.V.tcp != nil {
+		w.tcpEnd(e)
+	} else if e.V.app != nil {
+		e.V.app.Finish()
+		w.last(e, proto.ToServer)
+		w.last(e, proto.ToClient)
+	}
+	w.logFlow(e, why)
+}
+
+// last inspects direction dir of an ending flow with a pseudo packet and logs
+// whatever is still open.
+func (w *Worker) last(e *entry, dir proto.Dir) {
+	w.final = dir == proto.ToClient
+	p := w.pseudoPacket(e, dir)
+	w.dp.FlowEnd = true
+	w.dp.Established = e.State != flow.New
+	if w.final {
+		w.endFiles(p, e)
+	}
+	w.inspect(p, e, dir)
+	w.dp.FlowEnd = false
+	w.final = false
+}
+
+// pseudoPacket makes an empty packet of direction dir of e.
+func (w *Worker) pseudoPacket(e *entry, dir proto.Dir) *packet.Parsed {
+	p := &w.pseudoBuf
+	t := e.Tuple
+	if dir == proto.ToClient {
+		t = t.Reverse()
+	}
+	*p = packet.Parsed{Time: e.Last, Link: packet.LinkRaw, Source: packet.FromFlowEnd, Depth: packet.DepthTransport,
+		IPVersion: t.Version, Proto: t.Proto, Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
+		NVLAN: e.NVLAN, VLAN: e.VLAN, TTL: 64}
+	if t.Proto == packet.ProtoTCP {
+		p.Flags = packet.ACK
+	}
+	if t.Proto == packet.ProtoICMP || t.Proto == packet.ProtoICMPv6 {
+		p.ICMPType, p.ICMPCode = e.ICMPType, e.ICMPCode
+	}
+	return p
+}
+
+// flowNumbers fills w.flowBuf with what is known of e so far.
+func (w *Worker) flowNumbers(e *entry) *eve.Flow {
+	f := &w.flowBuf
+	*f = eve.Flow{Tuple: e.Tuple, PktsTS: e.Packets[0], PktsTC: e.Packets[1], BytesTS: e.Bytes[0], BytesTC: e.Bytes[1],
+		Start: e.Start, End: e.Last, State: eve.FlowState(e.State), Alerted: e.V.det.Alerted, Emergency: e.Emergency,
+		TTLMinTS: e.MinTTL[0], TTLMaxTS: e.MaxTTL[0], TTLMinTC: e.MinTTL[1], TTLMaxTC: e.MaxTTL[1]}
+	switch e.Tuple.Proto {
+	case packet.ProtoICMP, packet.ProtoICMPv6, packet.ProtoESP:
+		f.Tuple.SrcPort, f.Tuple.DstPort = 0, 0
+	}
+	switch {
+	case e.V.det.Dropped && w.opt.SimulateIPS:
+		f.Action = "drop"
+	case e.V.det.Passed:
+		f.Action = "pass"
+	}
+	if e.V.app != nil {
+		f.TxCount = e.V.app.TxCount()
+	}
+	return f
+}
+
+// logFlow writes the flow and netflow records of e.
+func (w *Worker) logFlow(e *entry, why flow.Reason) {
+	want := false
+	for i := range w.outs {
+		want = want || w.outs[i].w.LogsFlow() || w.outs[i].w.LogsNetflow()
+	}
+	if !want {
+		return
+	}
+	f := w.flowNumbers(e)
+	f.Reason = eve.FlowReason(why)
+	if e.Tuple.Proto == packet.ProtoTCP {
+		w.tcpNumbers(e, f)
+	}
+	h := w.flowHeader(e, w.endTime(e, why))
+	w.app(h, e.V.app)
+	w.vars(h, &e.V.det)
+	for i := range w.outs {
+		w.outs[i].buf = w.outs[i].w.Flow(w.outs[i].buf, h, f)
+		w.outs[i].buf = w.outs[i].w.Netflow(w.outs[i].buf, h, f)
+	}
+}
+
+// endTime is the time stamp of an ending flow's record: the time of the packet
+// that showed its end.
+func (w *Worker) endTime(e *entry, why flow.Reason) int64 {
+	return max(w.now, e.Last)
+}
+
+// release empties the sensor's part of e for the next flow.
+func (w *Worker) release(e *entry) {
+	if e.V.tcp != nil {
+		w.tcp.Release(e.V.tcp)
+		if len(w.spare) < maxSpareSessions {
+			w.spare = append(w.spare, e.V.tcp)
+		}
+	}
+	e.V = conv{}
+}

@@ -1,0 +1,226 @@
+package sensor
+
+import (
+	"mirador/internal/eve"
+	"mirador/internal/flow"
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+	"mirador/internal/stream"
+)
+
+// maxSpareSessions bounds the TCP sessions kept for reuse by a worker.
+const maxSpareSessions = 4096
+
+// session returns an empty TCP session.
+func (w *Worker) session() *stream.Session {
+	if n := len(w.spare); n > 0 {
+		s := w.spare[n-1]
+		w.spare = w.spare[:n-1]
+		return s
+	}
+	return new(stream.Session)
+}
+
+// tcpPacket takes p, a TCP packet of direction dir in e, through stream,
+// application layer and detection.
+func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
+	if e.V.tcp != nil && w.tcp.Reuse(e.V.tcp, p, dir) {
+		e = w.flows.Reuse(e, p)
+		dir = stream.ToServer
+		w.cur = e
+		w.newFlow(e, p)
+	}
+	if e.V.tcp == nil {
+		e.V.tcp = w.session()
+	}
+	s := e.V.tcp
+	// The flow keyword asks for the state before this packet.
+	established := s.Established()
+	w.update(e, p, dir)
+	r := w.tcp.Packet(s, p, dir)
+	if r.Flags&stream.Turn != 0 {
+		w.turnFlow(e)
+	}
+	dir = r.Dir
+	e.V.flags[dir] |= p.Flags
+	w.tcpState(e, s)
+	// What this packet acknowledges comes first: it was sent before.
+	if w.readApp(e, dir^1) || w.readApp(e, dir) {
+		dir ^= 1
+		w.readApp(e, dir^1)
+		w.readApp(e, dir)
+	}
+	d := &e.V.det
+	d.StreamBytes[0], d.StreamBytes[1] = uint64(s.Size(0)), uint64(s.Size(1))
+	w.dp.Established = established
+	w.dp.StreamAdded = r.Flags&stream.Added != 0
+	w.streamEvents()
+	w.inspectStream(e, p, dir)
+}
+
+// tcpState moves the flow's state with the session's.
+func (w *Worker) tcpState(e *entry, s *stream.Session) {
+	switch s.State {
+	case stream.Established, stream.FinWait1, stream.FinWait2, stream.Closing, stream.CloseWait:
+		w.flows.SetState(e, flow.Established)
+	case stream.LastAck, stream.TimeWait, stream.Closed:
+		w.flows.SetState(e, flow.Closed)
+	}
+}
+
+// readApp feeds what the stream has for the application layer in direction dir.
+// It returns true when the flow was found to run the other way: then nothing of
+// this direction was used and the caller starts again.
+func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
+	s := e.V.tcp
+	for {
+		chunk, ok := s.App(dir)
+		if !ok {
+			return false
+		}
+		c := e.V.app
+		if c == nil {
+			c = proto.NewConn(w.opt.Table, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, Midstream: s.IsMidstream()})
+			e.V.app = c
+		}
+		c.Time = e.Last
+		d := proto.Dir(dir)
+		if chunk.Gap > 0 {
+			c.Gap(d, int(min(chunk.Gap, 1<<30)))
+			e.V.need[dir] = 0
+		} else if end := chunk.EOF || chunk.Depth; end || len(chunk.Data) >= e.V.need[dir] {
+			before := c.App
+			used, need := c.Feed(d, chunk.Data, chunk.Offset, end)
+			if c.Reversed {
+				s.Turn()
+				w.turnFlow(e)
+				c.Turn()
+				return true
+			}
+			s.AppUsed(dir, used)
+			e.V.need[dir] = need
+			if before != c.App && c.App != proto.Unknown && c.App != proto.Failed {
+				w.Stats.AppFlow[c.App]++
+			}
+			w.triggerRaw(s, c, d)
+		}
+		if c.Stopped(d) {
+			s.StopApp(dir)
+		}
+	}
+}
+
+// triggerRaw asks for raw inspection as soon as a transaction has all of one
+// direction.
+func (w *Worker) triggerRaw(s *stream.Session, c *proto.Conn, d proto.Dir) {
+	for _, tx := range c.Txs {
+		if b := tx.Base(); !b.Inspected[d] && b.DirDone(d) {
+			s.TriggerRaw(uint8(d))
+			return
+		}
+	}
+}
+
+// turnFlow swaps client and server of e, but not of its session and Conn.
+func (w *Worker) turnFlow(e *entry) {
+	e.Turn()
+	e.V.flags[0], e.V.flags[1] = e.V.flags[1], e.V.flags[0]
+	e.V.need[0], e.V.need[1] = e.V.need[1], e.V.need[0]
+	e.V.macs[0], e.V.macs[1] = e.V.macs[1], e.V.macs[0]
+	d := &e.V.det
+	d.Pkts, d.Bytes = e.Packets, e.Bytes
+}
+
+// streamEvents hands the stream's events to detection and the event log.
+func (w *Worker) streamEvents() {
+	w.evbuf = w.evbuf[:0]
+	for _, ev := range w.tcp.Events() {
+		w.evbuf = append(w.evbuf, uint16(ev))
+	}
+	w.dp.StreamEvents = w.evbuf
+}
+
+// inspectStream runs detection with the next window of the stream.
+func (w *Worker) inspectStream(e *entry, p *packet.Parsed, dir uint8) {
+	s := e.V.tcp
+	win, ok := s.Raw(dir)
+	w.dp.HasRaw, w.dp.Raw, w.dp.RawOffset = ok, win.Data, win.Offset
+	w.inspect(p, e, proto.Dir(dir))
+	w.dp.HasRaw = false
+	if ok {
+		s.RawUsed(dir, len(win.Data)-win.Fresh)
+	}
+}
+
+// maxEndWindows bounds the windows of raw data looked at when a flow ends; the
+// reassembly depth over the chunk size is far below.
+const maxEndWindows = 4096
+
+// tcpEnd reads, inspects and logs what an ending TCP flow still holds.
+func (w *Worker) tcpEnd(e *entry) {
+	s := e.V.tcp
+	w.tcp.Finish(s)
+	if s.Started() {
+		if w.readApp(e, stream.ToServer) || w.readApp(e, stream.ToClient) {
+			w.readApp(e, stream.ToServer)
+			w.readApp(e, stream.ToClient)
+		}
+	}
+	w.streamEvents()
+	if e.V.app != nil {
+		e.V.app.Finish()
+	}
+	for dir := range uint8(2) {
+		for n := 0; n < maxEndWindows; n++ {
+			win, ok := s.Raw(dir)
+			if !ok {
+				break
+			}
+			w.dp.HasRaw, w.dp.Raw, w.dp.RawOffset = true, win.Data, win.Offset
+			w.dp.Established = s.Established()
+			w.inspect(w.pseudoPacket(e, proto.Dir(dir)), e, proto.Dir(dir))
+			w.dp.HasRaw = false
+			s.RawUsed(dir, len(win.Data)-win.Fresh)
+		}
+		if e.V.app != nil {
+			w.last(e, proto.Dir(dir))
+		}
+	}
+}
+
+// tcpNumbers fills in the TCP part of a flow record.
+func (w *Worker) tcpNumbers(e *entry, f *eve.Flow) {
+	f.IsTCP = true
+	t := &f.TCP
+	t.FlagsTS, t.FlagsTC = e.V.flags[0], e.V.flags[1]
+	t.Flags = t.FlagsTS | t.FlagsTC
+	s := e.V.tcp
+	if s == nil || !s.Started() {
+		return
+	}
+	a, b := s.Stats(0), s.Stats(1)
+	t.HasSession, t.State = true, eve.TCPState(s.State)
+	t.RegionsTS, t.RegionsTC = a.MaxRegions, b.MaxRegions
+	t.GapTS, t.GapTC = a.GapBytes > 0, b.GapBytes > 0
+	t.UrgentTS, t.UrgentTC = a.Urgent, b.Urgent
+}
+
+// streamEventName names a stream event for the event log.
+func streamEventName(ev uint16) string { return stream.Event(ev).String() }
+
+// appendStreamCounters adds the counters of stream and defragmentation.
+func (w *Worker) appendStreamCounters(dst []Counter) []Counter {
+	c := w.tcp.Stats()
+	for _, x := range [...]Counter{
+		{"tcp.sessions", c.Sessions}, {"tcp.active_sessions", c.ActiveSessions}, {"tcp.ssn_memcap_drop", c.SsnMemcapDrop},
+		{"tcp.invalid_checksum", c.InvalidChecksum}, {"tcp.syn", c.SYN}, {"tcp.synack", c.SYNACK}, {"tcp.rst", c.RST},
+		{"tcp.urg", c.Urgent}, {"tcp.urgent_oob_data", c.UrgentOOB},
+		{"tcp.midstream_pickups", c.MidstreamPickups}, {"tcp.segment_memcap_drop", c.SegmentMemcapDrop},
+		{"tcp.stream_depth_reached", c.StreamDepth}, {"tcp.reassembly_gap", c.ReassemblyGap}, {"tcp.overlap", c.Overlap},
+		{"tcp.overlap_diff_data", c.OverlapDiffData}, {"tcp.insert_data_normal_fail", c.SegmentInsertFail},
+		{"tcp.ack_unseen_data", c.AckUnseenData}, {"tcp.memuse", c.Memuse}, {"tcp.reassembly_memuse", c.ReassemblyMemuse},
+	} {
+		dst = append(dst, x)
+	}
+	return dst
+}
