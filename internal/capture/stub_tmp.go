@@ -1,7 +1,0 @@
-package capture
-
-type ringBlock struct{}
-
-func (*ringBlock) release() {}
-
-type udpBuffers struct{}
