@@ -13,7 +13,7 @@ func (w *Worker) packet(p *packet.Parsed, level int) {
 	if p.Truncated {
 		w.truncated = true
 	}
-	if p.Fragment && p.Depth >= packet.DepthNet {
+	if p.Fragment && p.Depth >= packet.DepthNet && w.depth < maxDefragDepth {
 		w.fragment(p)
 	}
 	tenant := uint32(0)
@@ -78,27 +78,33 @@ func (w *Worker) noteMACs(e *entry, p *packet.Parsed, dir uint8) {
 	add(&e.V.macs[dir^1], p.EtherDst)
 }
 
+// maxDefragDepth bounds fragments inside tunnels inside fragments.
+const maxDefragDepth = 4
+
 // fragment hands p to the defragmenter and processes the packet it completes.
 func (w *Worker) fragment(p *packet.Parsed) {
 	tenant := uint32(0)
 	if w.mirrored != nil {
 		tenant = w.mirrored.root().tenant
 	}
-	data, ok := w.defrag.Add(p, tenant)
+	data, l3, ok := w.defrag.Add(p, tenant)
 	if !ok {
 		return
 	}
-	saved := w.cur
-	w.whole = w.dec.DecodeIP(w.whole[:0], data, p.Time, p, packet.FromDefrag)
-	list := w.whole
+	// A tunnel inside the whole packet can hold fragments again: each level has
+	// its own layers.
+	level := w.depth
+	w.depth++
+	if level == len(w.whole) {
+		w.whole = append(w.whole, make([]packet.Parsed, 0, packet.MaxLayers+1))
+	}
+	list := w.dec.DecodeAt(w.whole[level][:0], data, l3, p.Time, p, packet.FromDefrag)
+	w.whole[level] = list
 	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].Fragment {
-			continue // a fragment that was put together is not a fragment again
-		}
 		w.packet(&list[i], i)
 	}
-	w.defrag.Release()
-	w.cur = saved
+	w.depth--
+	w.defrag.Free(data)
 }
 
 // otherPacket is for everything but TCP.

@@ -99,7 +99,8 @@ type Worker struct {
 	opt    *Options
 	dec    *packet.Decoder
 	layers []packet.Parsed
-	whole  []packet.Parsed
+	whole  [][]packet.Parsed // layers of reassembled packets, by nesting
+	depth  int               // of w.whole in use
 	defrag *stream.Defrag
 	flows  *flow.Table[conv]
 	tcp    *stream.Engine
@@ -163,7 +164,7 @@ type Worker struct {
 // NewWorker makes a worker. It fails on options that the rooms refuse.
 func NewWorker(o *Options) (*Worker, error) {
 	w := &Worker{opt: o, dec: packet.NewDecoder(o.Decoder), sources: *newSources(o.Sources),
-		layers: make([]packet.Parsed, 0, packet.MaxLayers+1), whole: make([]packet.Parsed, 0, packet.MaxLayers+1)}
+		layers: make([]packet.Parsed, 0, packet.MaxLayers+1)}
 	var err error
 	if w.flows, err = flow.NewTable(o.Flow, w.flowEnd); err != nil {
 		return nil, err
@@ -317,7 +318,7 @@ func (w *Worker) guarded(link packet.Link, data []byte, wireLen int, t int64) (o
 			return
 		}
 		ok = false
-		w.pseudo = false
+		w.pseudo, w.final, w.depth = false, false, 0
 		w.Stats.Panics++
 		if w.cur != nil {
 			if w.cur.V.app != nil {
