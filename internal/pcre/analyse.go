@@ -1,0 +1,335 @@
+package pcre
+
+import "strings"
+
+// literal is a byte string that every match contains.
+type literal struct {
+	text []byte // in lower case when fold
+	fold bool
+	min  int // where it begins, counted from the start of the match: at least
+	max  int // and at most; inf = anywhere
+	rare int // index of the byte that is searched for
+}
+
+// finish fills re from the program and what the nodes tell about every match.
+func (c *compiler) finish(re *Regexp, root *node) {
+	p := c.p
+	re.prog, re.lits, re.nregs, re.memos = clip(c.prog), clip(c.lits), c.nregs, c.memos
+	if !c.memoOK {
+		re.memos = 0
+	}
+	re.lists = c.lists
+	w := c.widths.of(root)
+	re.minLen = w.min
+	if p.accept {
+		re.minLen = 0
+	}
+	f := c.firstFrom(0)
+	if !f.any && !f.end && !p.accept {
+		re.first = c.filterSet(&f)
+		if f.set.count() == 1 {
+			re.firstByte, re.oneFirst = f.set.lowest(), true
+		}
+	}
+	re.anchor = c.anchorOf(root)
+	if re.flags&Anchored != 0 && re.anchor != anchorText {
+		re.anchor = anchorStart
+	}
+	if re.anchor == anchorNone && !p.verbs && !p.recursion && !c.refers() {
+		if s := leadingLoop(root); s != nil {
+			re.skip = c.filterSet(&firsts{set: *s})
+			re.skips = true
+		}
+	}
+	if !p.accept {
+		re.need = findLiteral(root, c.widths)
+	}
+	re.sets = clip(c.sets)
+	re.exact, re.canDFA = regular(root, p), true
+	switch {
+	case c.isLiteral(root):
+		re.kind = kindLiteral
+		re.plain = re.anchor == anchorNone && len(re.need.text) == re.minLen
+	case re.exact:
+		re.kind = kindDFA
+	}
+	if !re.exact {
+		c.dfaWorth(re, root)
+	}
+}
+
+// refers tells whether any part of the pattern looks at what a group matched.
+func (c *compiler) refers() bool {
+	for _, n := range c.needed {
+		if n {
+			return true
+		}
+	}
+	return false
+}
+
+// dfaWorth decides whether a DFA of the laxer pattern can prove anything.
+func (c *compiler) dfaWorth(re *Regexp, root *node) {
+	if c.p.accept && re.minLen == 0 && len(re.need.text) == 0 && re.first == 0 {
+		re.canDFA = false
+	}
+}
+
+func clip[T any](s []T) []T {
+	if cap(s) == len(s) {
+		return s
+	}
+	return append(make([]T, 0, len(s)), s...)
+}
+
+func (c *compiler) isLiteral(n *node) bool {
+	if c.p.opts.notEmpty || c.p.opts.notEmptyAt {
+		return false
+	}
+	if n.op == nByte {
+		return true
+	}
+	if n.op != nCat {
+		return false
+	}
+	for i, s := range n.sub {
+		if s.op != nByte && !(i == 0 && s.op == nAssert && (s.c == asBOT || s.c == asStart)) {
+			return false
+		}
+	}
+	return true
+}
+
+// anchorOf says where every match of n must begin.
+func (c *compiler) anchorOf(n *node) anchor {
+	switch n.op {
+	case nAssert:
+		switch n.c {
+		case asBOT:
+			return anchorText
+		case asStart:
+			return anchorStart
+		case asBOL:
+			if c.nl == nlLF {
+				return anchorLine
+			}
+		}
+	case nCat:
+		for _, s := range n.sub {
+			if s.op == nEmpty || s.op == nLook || s.op == nKeep || s.op == nVerb {
+				continue // without width
+			}
+			if s.op == nAssert {
+				if a := c.anchorOf(s); a != anchorNone {
+					return a
+				}
+				continue
+			}
+			return c.anchorOf(s)
+		}
+	case nGroup, nAtomic:
+		return c.anchorOf(n.sub[0])
+	case nAlt:
+		a := c.anchorOf(n.sub[0])
+		for _, s := range n.sub[1:] {
+			if c.anchorOf(s) != a {
+				return anchorNone
+			}
+		}
+		return a
+	case nRepeat:
+		if n.min > 0 {
+			return c.anchorOf(n.sub[0])
+		}
+	}
+	return anchorNone
+}
+
+// leadingLoop returns the set of an endless loop over single bytes that the pattern
+// begins with, or nil. After a byte of that set no match needs to be looked for where
+// the search has failed one byte earlier: the loop would have taken that byte too.
+func leadingLoop(n *node) *byteSet {
+	switch n.op {
+	case nCat:
+		return leadingLoop(n.sub[0])
+	case nGroup:
+		return leadingLoop(n.sub[0])
+	case nRepeat:
+		if n.max != inf {
+			return nil
+		}
+		if s, ok := single(n.sub[0]); ok {
+			return &s
+		}
+	}
+	return nil
+}
+
+// regular tells whether a DFA can mean exactly n.
+func regular(n *node, p *parser) bool {
+	if p.opts.newline != nlLF || p.opts.notEmpty || p.opts.notEmptyAt {
+		return false
+	}
+	return regularNode(n)
+}
+
+func regularNode(n *node) bool {
+	switch n.op {
+	case nAtomic, nLook, nBackref, nCond, nCall, nVerb:
+		return false
+	case nRepeat:
+		if n.mode == repPossessive && !lastsAlone(n) {
+			return false
+		}
+	}
+	for _, s := range n.sub {
+		if !regularNode(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// lastsAlone tells whether possessive makes no difference for a repeat of a single
+// byte a fixed number of times.
+func lastsAlone(n *node) bool {
+	_, ok := single(n.sub[0])
+	return ok && n.min == n.max
+}
+
+// litScan collects literals along the spine of a pattern.
+type litScan struct {
+	widths *widther
+	at     width // where the next byte is, counted from the start of the match
+	run    []byte
+	start  width
+	fold   bool
+	exact  bool
+	best   literal
+	score  int
+	visits int
+}
+
+// maxLitVisits bounds the nodes findLiteral looks at, repeats counted each time.
+const maxLitVisits = 1024
+
+// maxLiteral is as long as a required literal gets; longer ones reject no better.
+const maxLiteral = 24
+
+// findLiteral returns the literal that is best to search for.
+func findLiteral(root *node, w *widther) literal {
+	x := litScan{widths: w}
+	x.node(root)
+	x.flush()
+	x.best.pickRare()
+	return x.best
+}
+
+func (x *litScan) node(n *node) {
+	if x.visits++; x.visits > maxLitVisits {
+		x.jump(x.at.then(x.widths.of(n)))
+		return
+	}
+	switch n.op {
+	case nEmpty, nAssert, nLook, nKeep, nVerb:
+	case nByte:
+		x.byte(n)
+	case nCat:
+		for _, s := range n.sub {
+			x.node(s)
+		}
+	case nGroup, nAtomic:
+		x.node(n.sub[0])
+	case nRepeat:
+		if n.min == n.max && n.max <= 8 {
+			for i := 0; i < n.min; i++ {
+				x.node(n.sub[0])
+			}
+			return
+		}
+		after := x.at.then(x.widths.of(n))
+		if n.min > 0 {
+			x.node(n.sub[0])
+		}
+		x.jump(after)
+	default:
+		x.jump(x.at.then(x.widths.of(n)))
+	}
+}
+
+// jump ends the run and goes on at another place.
+func (x *litScan) jump(to width) {
+	x.flush()
+	x.at = to
+}
+
+func (x *litScan) byte(n *node) {
+	f := n.fold
+	e := !f && isLetter(n.c)
+	if f && x.exact || e && x.fold || len(x.run) >= maxLiteral {
+		x.flush()
+	}
+	if len(x.run) == 0 {
+		x.start = x.at
+	}
+	x.fold, x.exact = x.fold || f, x.exact || e
+	x.run = append(x.run, n.c)
+	x.at = x.at.then(width{1, 1})
+}
+
+func (x *litScan) flush() {
+	if len(x.run) > 0 {
+		l := literal{text: x.run, fold: x.fold, min: x.start.min, max: x.start.max}
+		if s := l.score(); s > x.score {
+			x.score = s
+			l.text = append([]byte(nil), x.run...)
+			if l.fold {
+				for i, c := range l.text {
+					l.text[i] = lower(c)
+				}
+			}
+			x.best = l
+		}
+	}
+	x.run, x.fold, x.exact = x.run[:0], false, false
+}
+
+// score says how much searching for l helps: the more the longer it is, the rarer its
+// rarest byte, and when it tells where a match begins.
+func (l *literal) score() int {
+	s := 8 * min(len(l.text), 8)
+	least := 255
+	for _, c := range l.text {
+		least = min(least, commonness(c))
+	}
+	s += 16 - least/8
+	if l.max < 256 {
+		s += 8
+	}
+	return s
+}
+
+func (l *literal) pickRare() {
+	least := 1 << 30
+	for i, c := range l.text {
+		k := commonness(c)
+		if l.fold && isLetter(c) {
+			k = 2*k + 8 // has to be searched for twice
+		}
+		if k < least {
+			least, l.rare = k, i
+		}
+	}
+}
+
+// commonBytes are the most common bytes of network traffic, the most common first.
+const commonBytes = "\x00 e\ntaoinsr\rlc/dhpm.u-=0:1gf,2;b\"3TAyv54w86C79xESk\x01\xffR&PINMOLDBHF_)(|GU%?*+<>XWVq"
+
+// commonness is 0 for rare bytes, and up to some 100 for the most common.
+func commonness(c byte) int {
+	i := strings.IndexByte(commonBytes, c)
+	if i < 0 {
+		return 0
+	}
+	return len(commonBytes) - i
+}
