@@ -221,12 +221,12 @@ func (t *Table[V]) grow() {
 }
 
 // Find returns the flow of p and p's direction in it, making the flow if there is
-// none (fresh). level is the number of tunnels around p. The entry is nil for
+// none (fresh). The entry is nil for
 // packets that have no flow: fragments, protocols without flows, ICMP errors that
 // belong to no known flow, and in emergency mode TCP packets that open nothing.
 // A flow found silent for longer than its state allows ends first. Counting the
 // packet is Update's.
-func (t *Table[V]) Find(p *packet.Parsed, tenant uint32, level uint8) (e *Entry[V], dir uint8, fresh bool) {
+func (t *Table[V]) Find(p *packet.Parsed, tenant uint32) (e *Entry[V], dir uint8, fresh bool) {
 	tup, related, oneWay, ok := tupleOf(p)
 	if !ok {
 		if related {
@@ -240,7 +240,7 @@ func (t *Table[V]) Find(p *packet.Parsed, tenant uint32, level uint8) (e *Entry[
 	k.set(&tup, oneWay)
 	k.tenant = tenant
 	if !t.opt.IgnoreRecursion {
-		k.level = level
+		k.level = p.Recursion
 	}
 	if !t.opt.IgnoreVLAN {
 		k.nvlan, k.vlan = p.NVLAN, p.VLAN
@@ -266,7 +266,7 @@ func (t *Table[V]) Find(p *packet.Parsed, tenant uint32, level uint8) (e *Entry[
 		return nil, ToServer, false
 	}
 	e = t.make(&k, uint32(h), p.Time)
-	e.Tuple, e.Tenant, e.Level = tup, tenant, level
+	e.Tuple, e.Tenant, e.Level = tup, tenant, p.Recursion
 	e.NVLAN, e.VLAN = p.NVLAN, p.VLAN
 	e.ICMPType, e.ICMPCode = p.ICMPType, p.ICMPCode
 	t.countNew(p)

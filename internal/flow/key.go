@@ -183,7 +183,7 @@ func tuple4inner(p *packet.Parsed) (packet.Tuple, bool) {
 // that of the packet quoted by p; ok is false for packets that have no flow.
 func tupleOf(p *packet.Parsed) (t packet.Tuple, related, oneWay, ok bool) {
 	t = p.Tuple()
-	if p.Depth < packet.DepthTransport || p.Fragment && p.FragOffset != 0 {
+	if !p.WantsFlow() || p.Fragment {
 		return t, false, false, false
 	}
 	switch p.Proto {
@@ -202,12 +202,9 @@ func tupleOf(p *packet.Parsed) (t packet.Tuple, related, oneWay, ok bool) {
 		t.SrcPort, t.DstPort = uint16(p.ICMPType), uint16(c)
 		return t, false, false, true
 	case protoESP:
-		if p.L4 < 0 || p.L4+4 > len(p.Data) {
-			return t, false, false, false
-		}
-		t.SrcPort = binary.BigEndian.Uint16(p.Data[p.L4:])
-		t.DstPort = binary.BigEndian.Uint16(p.Data[p.L4+2:])
+		t.SrcPort, t.DstPort = uint16(p.SPI>>16), uint16(p.SPI)
 		return t, false, true, true
 	}
-	return t, false, false, false
+	t.SrcPort, t.DstPort = 0, 0 // IP in IP
+	return t, false, false, true
 }

@@ -60,14 +60,21 @@ type brk struct{ off, n uint64 }
 
 // HalfStats is what one direction did.
 type HalfStats struct {
-	Bytes      uint64 // payload bytes made contiguous
-	Gaps       uint32 // holes given up
-	GapBytes   uint64
-	MaxRegions uint16 // most runs of data apart by more than regionGap at one time
+	Bytes    uint64 // payload bytes made contiguous
+	Gaps     uint32 // holes given up
+	GapBytes uint64
+	regions  uint16
 }
 
 // regionGap is the distance from which Suricata's buffer opens another region.
-const regionGap = 256 << 10
+const (
+	regionGap  = 256 << 10
+	maxRegions = 8 // more are not counted
+)
+
+// MaxRegions is the most runs of data that were apart by more than regionGap at one
+// time, at least 1 (EVE tcp.ts_max_regions and tc_max_regions).
+func (s HalfStats) MaxRegions() uint16 { return max(s.regions, 1) }
 
 // reset forgets all but the memory of h's slices.
 func (h *half) reset(pl *pool) {
@@ -154,7 +161,6 @@ func (h *half) insert(pl *pool, off uint64, data []byte) (r insertResult) {
 		h.used += copy(h.buf[h.used:], data)
 		h.edge, h.right = end, end
 		h.stats.Bytes += uint64(len(data))
-		h.stats.MaxRegions = max(h.stats.MaxRegions, 1)
 		r.stored = true
 		return r
 	}
@@ -199,7 +205,7 @@ func (h *half) insertSlow(pl *pool, off, end uint64, data []byte) (r insertResul
 		r.differs = r.differs || !same
 		if !same && at >= fixed && at >= h.app && at >= h.raw && h.policy.takes(off, end, p.start, p.end) {
 			h.write(at, data[at-off:stop-off])
-			c = h.own(pl, c, at, stop, off, end)
+			c = h.list.own(pl, c, at, stop, off, end)
 		}
 		at = stop
 		if h.list.ok(c) {
@@ -209,7 +215,6 @@ func (h *half) insertSlow(pl *pool, off, end uint64, data []byte) (r insertResul
 		}
 	}
 	h.absorb(pl)
-	h.regions()
 	return r
 }
 
@@ -221,6 +226,9 @@ func (h *half) fill(pl *pool, c cursor, at, stop, start, end uint64, data []byte
 	c, ok := h.list.insert(pl, c, piece{at, start, end, uint32(stop - at)})
 	if !ok {
 		return c, false
+	}
+	if at > h.right+regionGap {
+		h.regions()
 	}
 	h.dir.write(at, data)
 	h.right = max(h.right, stop)
@@ -265,30 +273,6 @@ func (h *half) write(off uint64, data []byte) {
 	h.dir.write(off, data)
 }
 
-// own makes [at, stop), a part of the piece at c, belong to the segment [start,
-// end), and returns the place of that part. Without memory the old owner stays.
-func (h *half) own(pl *pool, c cursor, at, stop, start, end uint64) cursor {
-	old := *h.list.at(c)
-	oldEnd := old.off + uint64(old.n)
-	if at > old.off { // keep a left part
-		h.list.at(c).n = uint32(at - old.off)
-		mid, ok := h.list.insert(pl, h.list.next(c), piece{at, start, end, uint32(stop - at)})
-		if !ok {
-			h.list.at(c).n = old.n
-			return c
-		}
-		c = mid
-	} else {
-		*h.list.at(c) = piece{at, start, end, uint32(stop - at)}
-	}
-	if stop < oldEnd { // keep a right part
-		if _, ok := h.list.insert(pl, h.list.next(c), piece{stop, old.start, old.end, uint32(oldEnd - stop)}); !ok {
-			h.list.at(c).n = uint32(oldEnd - at)
-		}
-	}
-	return c
-}
-
 // absorb moves what became contiguous from the pages to buf.
 func (h *half) absorb(pl *pool) {
 	if h.right <= h.edge {
@@ -313,16 +297,16 @@ func (h *half) absorb(pl *pool) {
 
 // regions notes how many runs are more than regionGap apart.
 func (h *half) regions() {
-	n := uint16(0)
-	if h.edge > h.base {
-		n = 1
-	}
-	if h.right > h.edge {
-		if first := h.list.at(h.list.find(h.edge)); n == 0 || first.off-h.edge > regionGap {
+	n := uint16(1)
+	end := h.edge
+	for c := h.list.find(h.edge); h.list.ok(c) && n < maxRegions; c = h.list.next(c) {
+		p := h.list.at(c)
+		if p.off > end+regionGap {
 			n++
 		}
+		end = p.off + uint64(p.n)
 	}
-	h.stats.MaxRegions = max(h.stats.MaxRegions, n)
+	h.stats.regions = max(h.stats.regions, n)
 }
 
 // skip gives up the hole at the edge: the data behind it become contiguous with a

@@ -156,6 +156,31 @@ func (l *pieceList) insert(pl *pool, c cursor, pc piece) (cursor, bool) {
 	return c, true
 }
 
+// own makes [at, stop), a part of the piece at c, belong to the segment [start,
+// end), and returns the place of that part. Without memory the old owner stays.
+func (l *pieceList) own(pl *pool, c cursor, at, stop, start, end uint64) cursor {
+	old := *l.at(c)
+	oldEnd := old.off + uint64(old.n)
+	if at > old.off { // keep a left part
+		l.at(c).n = uint32(at - old.off)
+		mid, ok := l.insert(pl, l.next(c), piece{at, start, end, uint32(stop - at)})
+		if !ok {
+			l.at(c).n = old.n
+			return c
+		}
+		c = mid
+	} else {
+		*l.at(c) = piece{at, start, end, uint32(stop - at)}
+	}
+	if stop < oldEnd { // keep a right part
+		right := piece{stop, old.start, old.end, uint32(oldEnd - stop)}
+		if _, ok := l.insert(pl, l.next(c), right); !ok {
+			l.at(c).n = uint32(oldEnd - at)
+		}
+	}
+	return c
+}
+
 // popFront drops the first piece.
 func (l *pieceList) popFront(pl *pool) {
 	p := l.parts[l.head]

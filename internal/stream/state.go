@@ -133,6 +133,12 @@ func (e *Engine) pickUpSynack(s *Session, p *packet.Parsed) (Verdict, Flags) {
 // synSent: a SYN was seen.
 func (e *Engine) synSent(s *Session, p *packet.Parsed) Verdict {
 	own, opp := &s.h[e.dir], &s.h[1-e.dir]
+	if e.dir == ToClient && p.HasTS && !opp.hasTS && p.Flags&packet.SYN == 0 {
+		// The SYN offered no timestamps: a stack drops this answer, so that a RST
+		// or FIN of this kind is meant for us (evasion of middle boxes).
+		e.event(EvInvalidTimestamp)
+		return Invalid
+	}
 	switch {
 	case p.Flags&packet.RST != 0:
 		return e.rstEarly(s, p, own, opp)
