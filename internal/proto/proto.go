@@ -93,6 +93,9 @@ type Protocol struct {
 	// them ("request_line"; header "alert http1:request_line ..."). "request_started",
 	// "request_complete" and the like of the other side exist always. May be nil.
 	States [2][]string
+	// Frames are the types of frames the parser may open (keyword frame), without
+	// the protocol's name; nil: not said.
+	Frames []string
 	// Unidirectional: a Tx belongs to one direction only; TxBase.Dir says which.
 	Unidirectional bool
 }
