@@ -176,7 +176,7 @@ func rcodeNumbers() map[string]uint64 {
 
 func rrtypeNumbers() map[string]uint64 {
 	m := map[string]uint64{}
-	for _, t := range rrTypes() {
+	for _, t := range append(rrTypes(), moreTypes()...) {
 		m[lower(t.name)] = uint64(t.num)
 	}
 	return m

@@ -29,16 +29,30 @@ func mdnsLogger() func(*proto.Conn, proto.Tx, *jsonw.Writer) bool {
 func (l *logger) mdns(t *Tx, w *jsonw.Writer) {
 	kind(t, w)
 	w.Uint("id", uint64(t.MsgID))
-	if t.Flags&flagAA != 0 {
-		w.Array("flags")
-		w.StrValue("aa")
-		w.CloseArray()
-	}
+	localFlags(t, w)
 	w.Uint("opcode", uint64(t.Opcode()))
-	if t.Response() {
-		w.Str("rcode", rcodeName(l.rcodes, t.Rcode()))
-	}
+	w.Uint("rcode", uint64(t.Rcode()))
 	l.local(t, w)
+}
+
+// localFlags writes the names of the flags that are set.
+func localFlags(t *Tx, w *jsonw.Writer) {
+	m, any := w.Mark(), false
+	w.Array("flags")
+	for _, f := range [...]struct {
+		bit  uint16
+		name string
+	}{{flagAA, "aa"}, {flagTC, "tc"}, {flagRD, "rd"}, {flagRA, "ra"}, {flagZ, "z"}, {flagAD, "ad"}, {flagCD, "cd"}} {
+		if t.Flags&f.bit != 0 {
+			w.StrValue(f.name)
+			any = true
+		}
+	}
+	if !any {
+		w.Rollback(m)
+		return
+	}
+	w.CloseArray()
 }
 
 // llmnrLogger returns the function that writes an LLMNR message, its records in

@@ -16,27 +16,31 @@ const (
 	typeSRV   = 33
 	typeOPT   = 41
 	typeSSHFP = 44
-	typeANY   = 255
 )
 
-// rrTypes returns the mnemonics of IANA's "Resource Record (RR) TYPEs".
+// rrTypes returns the types that EVE shows by name, out of IANA's "Resource
+// Record (RR) TYPEs"; Suricata shows all others as numbers.
 func rrTypes() []typeName {
 	return []typeName{
-		{1, "A"}, {2, "NS"}, {3, "MD"}, {4, "MF"}, {5, "CNAME"}, {6, "SOA"}, {7, "MB"}, {8, "MG"},
-		{9, "MR"}, {10, "NULL"}, {11, "WKS"}, {12, "PTR"}, {13, "HINFO"}, {14, "MINFO"}, {15, "MX"},
-		{16, "TXT"}, {17, "RP"}, {18, "AFSDB"}, {19, "X25"}, {20, "ISDN"}, {21, "RT"}, {22, "NSAP"},
-		{23, "NSAPPTR"}, {24, "SIG"}, {25, "KEY"}, {26, "PX"}, {27, "GPOS"}, {28, "AAAA"}, {29, "LOC"},
-		{30, "NXT"}, {31, "EID"}, {32, "NIMLOC"}, {33, "SRV"}, {34, "ATMA"}, {35, "NAPTR"}, {36, "KX"},
-		{37, "CERT"}, {38, "A6"}, {39, "DNAME"}, {40, "SINK"}, {41, "OPT"}, {42, "APL"}, {43, "DS"},
-		{44, "SSHFP"}, {45, "IPSECKEY"}, {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {49, "DHCID"},
-		{50, "NSEC3"}, {51, "NSEC3PARAM"}, {52, "TLSA"}, {53, "SMIMEA"}, {55, "HIP"}, {56, "NINFO"},
-		{57, "RKEY"}, {58, "TALINK"}, {59, "CDS"}, {60, "CDNSKEY"}, {61, "OPENPGPKEY"}, {62, "CSYNC"},
-		{63, "ZONEMD"}, {64, "SVCB"}, {65, "HTTPS"}, {66, "DSYNC"}, {67, "HHIT"}, {68, "BRID"},
-		{99, "SPF"}, {100, "UINFO"}, {101, "UID"}, {102, "GID"}, {103, "UNSPEC"}, {104, "NID"},
-		{105, "L32"}, {106, "L64"}, {107, "LP"}, {108, "EUI48"}, {109, "EUI64"}, {128, "NXNAME"},
-		{249, "TKEY"}, {250, "TSIG"}, {251, "IXFR"}, {252, "AXFR"}, {253, "MAILB"}, {254, "MAILA"},
-		{255, "ANY"}, {256, "URI"}, {257, "CAA"}, {258, "AVC"}, {259, "DOA"}, {260, "AMTRELAY"},
-		{261, "RESINFO"}, {262, "WALLET"}, {263, "CLA"}, {264, "IPN"}, {32768, "TA"}, {32769, "DLV"},
+		{1, "A"}, {2, "NS"}, {3, "MD"}, {4, "MF"}, {5, "CNAME"}, {6, "SOA"}, {7, "MB"}, {8, "MG"}, {9, "MR"},
+		{10, "NULL"}, {11, "WKS"}, {12, "PTR"}, {13, "HINFO"}, {14, "MINFO"}, {15, "MX"}, {16, "TXT"},
+		{17, "RP"}, {18, "AFSDB"}, {19, "X25"}, {20, "ISDN"}, {21, "RT"}, {22, "NSAP"}, {23, "NSAPPTR"},
+		{24, "SIG"}, {25, "KEY"}, {26, "PX"}, {27, "GPOS"}, {28, "AAAA"}, {29, "LOC"}, {30, "NXT"}, {33, "SRV"},
+		{34, "ATMA"}, {35, "NAPTR"}, {36, "KX"}, {37, "CERT"}, {38, "A6"}, {39, "DNAME"}, {41, "OPT"},
+		{42, "APL"}, {43, "DS"}, {44, "SSHFP"}, {45, "IPSECKEY"}, {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"},
+		{49, "DHCID"}, {50, "NSEC3"}, {51, "NSEC3PARAM"}, {52, "TLSA"}, {55, "HIP"}, {59, "CDS"},
+		{60, "CDNSKEY"}, {65, "HTTPS"}, {99, "SPF"}, {249, "TKEY"}, {250, "TSIG"}, {254, "MAILA"}, {255, "ANY"},
+		{256, "URI"},
+	}
+}
+
+// moreTypes returns the types that rules and settings may name besides.
+func moreTypes() []typeName {
+	return []typeName{
+		{31, "EID"}, {32, "NIMLOC"}, {40, "SINK"}, {53, "SMIMEA"}, {56, "NINFO"}, {57, "RKEY"}, {58, "TALINK"},
+		{61, "OPENPGPKEY"}, {62, "CSYNC"}, {63, "ZONEMD"}, {64, "SVCB"}, {108, "EUI48"}, {109, "EUI64"},
+		{251, "IXFR"}, {252, "AXFR"}, {253, "MAILB"}, {257, "CAA"}, {258, "AVC"}, {259, "DOA"},
+		{260, "AMTRELAY"}, {32768, "TA"}, {32769, "DLV"},
 	}
 }
 
@@ -48,20 +52,15 @@ type typeName struct {
 // vocabulary turns numbers into names. One is made per protocol row and only
 // read.
 type vocabulary struct {
-	types [265]string
-	far   []typeName
-	lower [265]string
+	types [257]string
+	lower [257]string
 }
 
 func newVocabulary() *vocabulary {
 	v := &vocabulary{}
 	for _, t := range rrTypes() {
-		if int(t.num) < len(v.types) {
-			v.types[t.num] = t.name
-			v.lower[t.num] = lower(t.name)
-		} else {
-			v.far = append(v.far, t)
-		}
+		v.types[t.num] = t.name
+		v.lower[t.num] = lower(t.name)
 	}
 	return v
 }
@@ -78,16 +77,8 @@ func lower(s string) string {
 
 // rrType returns the mnemonic of t, its number when it has none.
 func (v *vocabulary) rrType(t uint16) string {
-	if int(t) < len(v.types) {
-		if s := v.types[t]; s != "" {
-			return s
-		}
-	} else {
-		for _, f := range v.far {
-			if f.num == t {
-				return f.name
-			}
-		}
+	if int(t) < len(v.types) && v.types[t] != "" {
+		return v.types[t]
 	}
 	return strconv.Itoa(int(t))
 }
@@ -97,14 +88,14 @@ func (v *vocabulary) rrTypeLower(t uint16) string {
 	if int(t) < len(v.lower) && v.lower[t] != "" {
 		return v.lower[t]
 	}
-	return lower(v.rrType(t))
+	return strconv.Itoa(int(t))
 }
 
 // rcodes are IANA's "DNS RCODEs" that fit the header.
 func rcodes() []string {
 	return []string{
 		"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET",
-		"NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI",
+		"NXRRSET", "NOTAUTH", "NOTZONE",
 	}
 }
 

@@ -12,6 +12,8 @@ const (
 	flagRD = 0x0100
 	flagRA = 0x0080
 	flagZ  = 0x0040
+	flagAD = 0x0020
+	flagCD = 0x0010
 )
 
 // Name is a domain name with dots between its labels and none at the end; the

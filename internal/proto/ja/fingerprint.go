@@ -1,0 +1,208 @@
+package ja
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"strconv"
+)
+
+// AppendJA3 appends the JA3 string of a client's hello: version, suites,
+// extensions, groups and point formats, all decimal, without GREASE values.
+func (h *Hello) AppendJA3(b []byte) []byte {
+	b = strconv.AppendUint(b, uint64(h.Legacy), 10)
+	b = appendList(append(b, ','), h.Ciphers)
+	b = h.appendExts(append(b, ','))
+	b = appendList(append(b, ','), h.Groups)
+	b = append(b, ',')
+	for i, f := range h.Formats {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = strconv.AppendUint(b, uint64(f), 10)
+	}
+	return b
+}
+
+// AppendJA3S appends the JA3S string of a server's hello: version, suite and
+// extensions.
+func (h *Hello) AppendJA3S(b []byte) []byte {
+	b = strconv.AppendUint(b, uint64(h.Legacy), 10)
+	b = strconv.AppendUint(append(b, ','), uint64(h.Cipher()), 10)
+	return h.appendExts(append(b, ','))
+}
+
+// appendList appends 16-bit numbers without GREASE, joined with dashes.
+func appendList(b, list []byte) []byte {
+	first := true
+	for n := 0; len(list) >= 2 && n < MaxList; n++ {
+		v := binary.BigEndian.Uint16(list)
+		list = list[2:]
+		if Grease(v) {
+			continue
+		}
+		if !first {
+			b = append(b, '-')
+		}
+		first = false
+		b = strconv.AppendUint(b, uint64(v), 10)
+	}
+	return b
+}
+
+func (h *Hello) appendExts(b []byte) []byte {
+	first, n := true, 0
+	h.Each(func(typ uint16) bool {
+		n++
+		if Grease(typ) {
+			return n < MaxList
+		}
+		if !first {
+			b = append(b, '-')
+		}
+		first = false
+		b = strconv.AppendUint(b, uint64(typ), 10)
+		return n < MaxList
+	})
+	return b
+}
+
+// Hash returns the MD5 of a fingerprint string in lower-case hex, as JA3 and
+// HASSH use it.
+func Hash(s []byte) []byte {
+	sum := md5.Sum(s)
+	return hex.AppendEncode(make([]byte, 0, 32), sum[:])
+}
+
+// AppendJA4 appends the JA4 fingerprint of a client's hello seen over QUIC or
+// TCP.
+func (h *Hello) AppendJA4(b []byte, quic bool) []byte {
+	if quic {
+		b = append(b, 'q')
+	} else {
+		b = append(b, 't')
+	}
+	v := h.Legacy
+	if h.Version != 0 {
+		v = h.Version
+	}
+	b = append(b, ja4Version(v)...)
+	if h.HasSNI {
+		b = append(b, 'd')
+	} else {
+		b = append(b, 'i')
+	}
+	suites, sorted := h.suites(), make([]uint16, 0, 64)
+	exts, count := h.plainExts()
+	b = appendCount(b, len(suites))
+	b = appendCount(b, count)
+	b = h.appendALPN(b)
+	sorted = append(sorted, suites...)
+	slices.Sort(sorted)
+	b = appendSum(append(b, '_'), appendHexList(nil, sorted))
+	slices.Sort(exts)
+	text := append(appendHexList(nil, exts), '_')
+	text = appendHexList(text, h.list(h.SigAlgs))
+	return appendSum(append(b, '_'), text)
+}
+
+// ja4Version returns the two characters JA4 has for a version.
+func ja4Version(v uint16) string {
+	switch v {
+	case 0x0304:
+		return "13"
+	case 0x0303:
+		return "12"
+	case 0x0302:
+		return "11"
+	case 0x0301:
+		return "10"
+	case 0x0300:
+		return "s3"
+	case 0x0002:
+		return "s2"
+	case 0x0001:
+		return "s1"
+	case 0xfeff:
+		return "d1"
+	case 0xfefd:
+		return "d2"
+	case 0xfefc:
+		return "d3"
+	}
+	return "00"
+}
+
+// list reads 16-bit numbers without GREASE.
+func (h *Hello) list(raw []byte) []uint16 {
+	out := make([]uint16, 0, min(len(raw)/2, MaxList))
+	for len(raw) >= 2 && len(out) < MaxList {
+		if v := binary.BigEndian.Uint16(raw); !Grease(v) {
+			out = append(out, v)
+		}
+		raw = raw[2:]
+	}
+	return out
+}
+
+func (h *Hello) suites() []uint16 { return h.list(h.Ciphers) }
+
+// plainExts returns the extensions that go into the hash and how many there are
+// with server name and ALPN.
+func (h *Hello) plainExts() (out []uint16, count int) {
+	h.Each(func(typ uint16) bool {
+		if Grease(typ) {
+			return true
+		}
+		count++
+		if typ != ExtServerName && typ != ExtALPN {
+			out = append(out, typ)
+		}
+		return count < MaxList
+	})
+	return out, count
+}
+
+// appendCount appends n with two digits, 99 at most.
+func appendCount(b []byte, n int) []byte {
+	n = min(n, 99)
+	return append(b, '0'+byte(n/10), '0'+byte(n%10))
+}
+
+// appendALPN appends the first and last character of the first protocol the
+// client offers, those of its hex form when they are not letters or digits.
+func (h *Hello) appendALPN(b []byte) []byte {
+	if len(h.ALPN) == 0 {
+		return append(b, '0', '0')
+	}
+	p := h.ALPN[0]
+	first, last := p[0], p[len(p)-1]
+	if alnum(first) && alnum(last) {
+		return append(b, first, last)
+	}
+	const digits = "0123456789abcdef"
+	return append(b, digits[first>>4], digits[last&15])
+}
+
+func alnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func appendHexList(b []byte, list []uint16) []byte {
+	const digits = "0123456789abcdef"
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15])
+	}
+	return b
+}
+
+// appendSum appends the first twelve hex digits of text's SHA-256.
+func appendSum(b, text []byte) []byte {
+	sum := sha256.Sum256(text)
+	return hex.AppendEncode(b, sum[:6])
+}
