@@ -260,6 +260,14 @@ outputs:
 	if v, ok := root.String("eve.frame.payload-buffer-size"); v != "1gb" || !ok {
 		t.Errorf("eve.frame.payload-buffer-size = %q", v)
 	}
+	for i, want := range []int64{2, 3} {
+		if v, ok := f.EVEType(i, "dns").Int("version"); v != want || !ok {
+			t.Errorf("output %d: dns.version = %d, want %d", i, v, want)
+		}
+	}
+	if _, ok := f.EVEType(2, "dns").Int("version"); ok {
+		t.Error("an output that is not there has options")
+	}
 	if _, ok := root.String("eve.tls.custom"); ok {
 		t.Error("eve.tls.custom is there")
 	}

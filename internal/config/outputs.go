@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mirador/internal/eve"
+	"mirador/internal/proto"
 )
 
 // Outputs are the event outputs of a configuration.
@@ -44,6 +45,16 @@ func (f *Flat) outputs(name string) []*Node {
 		}
 	}
 	return out
+}
+
+// EVEType returns the options of a type of the i-th enabled eve-log output (the
+// i-th of Outputs.EVE), for the loggers of protocols: EVEType(0, "dns") has
+// "version". Global looks from the root of the file.
+func (f *Flat) EVEType(i int, typ string) proto.Settings {
+	if list := f.outputs("eve-log"); i >= 0 && i < len(list) {
+		return view{f: f, n: eveTypeNode(list[i], typ)}
+	}
+	return view{f: f}
 }
 
 // Outputs reads the list "outputs". SensorName fills the key host.

@@ -247,15 +247,17 @@ func appendOneLine(b, v []byte) []byte {
 
 // appLayer writes the object of tx as alerts and fileinfo records show it.
 func (w *Writer) appLayer(c *proto.Conn, tx proto.Tx) {
-	p := tx.Base().Protocol()
+	l := w.logger(tx)
 	switch {
-	case p == nil:
-	case p.LogAlert != nil:
-		p.LogAlert(c, tx, &w.w)
-	case p.Log != nil:
+	case l == nil:
+	case l.LogAlert != nil:
+		l.LogAlert(c, tx, &w.w)
+	case tx.Base().Protocol().Log != nil:
+		// The protocol's own function: options of the protocol's records, such as
+		// http.custom, are not those of alerts.
 		m := w.w.Mark()
-		w.w.Object(logName(p))
-		if !p.Log(c, tx, &w.w) {
+		w.w.Object(l.Name)
+		if !tx.Base().Protocol().Log(c, tx, &w.w) {
 			w.w.Rollback(m)
 			return
 		}

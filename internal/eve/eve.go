@@ -26,7 +26,8 @@ type Writer struct {
 
 	o     Options
 	table *proto.Table
-	txOn  [256]bool // by proto.ID: transactions of this protocol are logged
+	txOn  [256]bool   // by proto.ID: transactions of this protocol are logged
+	logs  [256]Logger // by proto.ID
 	w     jsonw.Writer
 	tmp   []byte
 	open  []string // objects of stats that are due
@@ -42,7 +43,18 @@ func NewWriter(o Options, t *proto.Table) *Writer {
 		return w
 	}
 	for _, p := range t.Rows() {
-		w.txOn[t.ByName(p.Name)] = o.Logs(typeOf(p))
+		id := t.ByName(p.Name)
+		w.txOn[id] = p.Log != nil && o.Logs(typeOf(p))
+		w.logs[id] = Logger{Name: logName(p), Log: p.Log, LogAlert: p.LogAlert}
+	}
+	for _, l := range o.Loggers {
+		id := t.ByName(l.Name)
+		if l.Log != nil && w.txOn[id] {
+			w.logs[id].Log = l.Log
+		}
+		if l.LogAlert != nil {
+			w.logs[id].LogAlert = l.LogAlert
+		}
 	}
 	return w
 }

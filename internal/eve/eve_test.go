@@ -258,6 +258,39 @@ func TestTx(t *testing.T) {
 	}
 }
 
+// TestLoggers replaces how one output logs a protocol.
+func TestLoggers(t *testing.T) {
+	table := testTable(t)
+	c, tx := conn(table, "http", "GET")
+	o := eve.DefaultOptions()
+	o.Loggers = []eve.Logger{
+		{Name: "http", Log: func(_ *proto.Conn, _ proto.Tx, w *jsonw.Writer) bool { w.Uint("other", 1); return true }},
+		{Name: "quiet", Log: func(_ *proto.Conn, _ proto.Tx, w *jsonw.Writer) bool { return true }},
+		{Name: "nobody"},
+	}
+	h := &eve.Header{Time: t0}
+	w := eve.NewWriter(o, table)
+	if got := string(w.Tx(nil, h, c, tx)); !strings.Contains(got, `"http":{"other":1}`) {
+		t.Errorf("got %s", got)
+	}
+	a := &eve.Alert{Rule: &eve.RuleInfo{}, Conn: c, Tx: tx}
+	if got := string(w.Alert(nil, h, a)); !strings.Contains(got, `"http":{"text":"GET"}`) {
+		t.Errorf("options of the http records change alerts: %s", got)
+	}
+	o.Loggers = []eve.Logger{{Name: "http", LogAlert: func(_ *proto.Conn, _ proto.Tx, w *jsonw.Writer) { w.Str("x", "y") }}}
+	w = eve.NewWriter(o, table)
+	if got := string(w.Alert(nil, h, a)); !strings.Contains(got, `"severity":0},"x":"y"}`) {
+		t.Errorf("got %s", got)
+	}
+	if got := string(w.Tx(nil, h, c, tx)); !strings.Contains(got, `"http":{"text":"GET"}`) {
+		t.Errorf("got %s", got)
+	}
+	qc, qtx := conn(table, "quiet", "x")
+	if got := w.Tx(nil, h, qc, qtx); len(got) != 0 {
+		t.Errorf("a logger switched a protocol on: %s", got)
+	}
+}
+
 func TestOversize(t *testing.T) {
 	table := testTable(t)
 	w := eve.NewWriter(allOn(), table)

@@ -1,5 +1,10 @@
 package eve
 
+import (
+	"mirador/internal/jsonw"
+	"mirador/internal/proto"
+)
+
 // Options says what one eve-log output writes. The zero value writes nothing;
 // DefaultOptions has what Suricata's own configuration file switches on. Package
 // config reads it from a suricata.yaml. Names in comments are those of eve-log.
@@ -44,6 +49,16 @@ type Options struct {
 	// Protocols are the application-layer types that are on, by the name of the
 	// type ("http", "dns", ...).
 	Protocols []string
+	// Loggers replace functions of protocols where this output has options for
+	// them (http.custom, dns.version, alert.http-body, ...).
+	Loggers []Logger
+}
+
+// Logger is how one output logs the transactions of one protocol.
+type Logger struct {
+	Name     string                                          // proto.Protocol.Name
+	Log      func(*proto.Conn, proto.Tx, *jsonw.Writer) bool // nil: proto.Protocol.Log
+	LogAlert func(*proto.Conn, proto.Tx, *jsonw.Writer)      // nil: proto.Protocol.LogAlert
 }
 
 // Logs tells whether transactions of type name are logged.

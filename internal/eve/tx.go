@@ -8,18 +8,18 @@ import (
 // this output or does not want it logged. The event type and the object's key
 // are the protocol's LogName.
 func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
-	p := tx.Base().Protocol()
-	if p == nil || p.Log == nil || w.table == nil || !w.txOn[w.table.ByName(p.Name)] {
+	l := w.logger(tx)
+	if l == nil || !w.txOn[w.table.ByName(tx.Base().Protocol().Name)] {
 		return dst
 	}
-	name := logName(p)
+	name := l.Name
 	w.begin(dst)
 	w.header(h, name)
 	if h.HasTx {
 		w.w.Uint("tx_id", h.TxID)
 	}
 	w.w.Object(name)
-	if !p.Log(c, tx, &w.w) {
+	if !l.Log(c, tx, &w.w) {
 		return w.cancel()
 	}
 	w.w.Close()
@@ -34,6 +34,18 @@ func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
 		w.w.Uint("tx_id", h.TxID)
 	}
 	return w.end()
+}
+
+// logger returns how tx is logged, nil when its protocol is not in the table.
+func (w *Writer) logger(tx proto.Tx) *Logger {
+	p := tx.Base().Protocol()
+	if p == nil || w.table == nil {
+		return nil
+	}
+	if id := w.table.ByName(p.Name); id != proto.Unknown {
+		return &w.logs[id]
+	}
+	return nil
 }
 
 // LogsTx tells whether transactions of protocol id are logged at all.
