@@ -96,8 +96,9 @@ func (w *Worker) alertPayload(out *eve.Alert, p *packet.Parsed, e *entry) {
 	if !out.Stream || e == nil || e.V.tcp == nil || !w.wantPayload {
 		return
 	}
-	w.payloadBuf, out.PayloadLen = e.V.tcp.AppendStored(w.payloadBuf[:0], uint8(w.dp.Dir), eve.AppendMissing)
-	out.Payload = w.payloadBuf
+	if w.dp.HasRaw {
+		out.Payload, out.PayloadLen = w.dp.Raw, uint64(len(w.dp.Raw))
+	}
 }
 
 // frameInfo describes the protocol frame that matched.

@@ -20,7 +20,7 @@ func (w *Worker) packet(p *packet.Parsed, level int) {
 	if w.mirrored != nil {
 		tenant = w.mirrored.root().tenant
 	}
-	e, dir, fresh := w.flows.Find(p, tenant, p.Recursion)
+	e, dir, fresh := w.flows.Find(p, tenant)
 	if e == nil {
 		w.dp.Flow, w.dp.App = nil, nil
 		w.inspect(p, nil, proto.ToServer)

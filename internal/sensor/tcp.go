@@ -200,9 +200,8 @@ func (w *Worker) tcpNumbers(e *entry, f *eve.Flow) {
 	}
 	a, b := s.Stats(0), s.Stats(1)
 	t.HasSession, t.State = true, eve.TCPState(s.State)
-	t.RegionsTS, t.RegionsTC = a.MaxRegions, b.MaxRegions
+	t.RegionsTS, t.RegionsTC = uint32(a.MaxRegions()), uint32(b.MaxRegions())
 	t.GapTS, t.GapTC = a.GapBytes > 0, b.GapBytes > 0
-	t.UrgentTS, t.UrgentTC = a.Urgent, b.Urgent
 }
 
 // streamEventName names a stream event for the event log.
