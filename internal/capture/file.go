@@ -21,9 +21,12 @@ type File struct {
 	pos    int    // slab[pos:end] is read and not yet parsed
 	end    int
 	off    int64 // file offset of slab[pos]
-	cut    bool  // the source ended within a block that was skipped
-	srcErr error // what ended src: io.EOF or an error
-	fail   error // final error
+	// skipping tells that the front of a block, which began at skipFrom, was passed over,
+	// and its last bytes come next.
+	skipping bool
+	skipFrom int64
+	srcErr   error // what ended src: io.EOF or an error
+	fail     error // final error
 
 	closed atomic.Bool
 	frames atomic.Uint64
@@ -33,10 +36,11 @@ type File struct {
 // format parses one kind of capture file.
 type format interface {
 	// next looks at the record at the start of b. It returns the record's length, 0 when
-	// b is too short to tell, in which case want is how much is needed. isFrame tells
-	// whether f was filled. skip is the length of a record that need not be in b as a
-	// whole.
+	// b is too short to tell, in which case want is how much is needed, or skip how much
+	// to pass over before calling again. isFrame tells whether f was filled.
 	next(b []byte, f *Frame) (n, want, skip int, isFrame bool, reason string)
+	// passed tells that the skip that next asked for is done.
+	passed()
 }
 
 // Iface is an interface named in a pcapng file.
@@ -117,18 +121,22 @@ func (f *File) Read(b *Batch, _ time.Duration) error {
 	}
 	var size uint64
 	for len(b.Frames) < fileFrames && f.fail == nil {
-		var fr Frame
-		n, want, skip, isFrame, reason := f.format.next(f.slab[f.pos:f.end], &fr)
+		// The frame is filled in where it will lie: a local one would escape.
+		at := len(b.Frames)
+		b.Frames = append(b.Frames, Frame{})
+		n, want, skip, isFrame, reason := f.format.next(f.slab[f.pos:f.end], &b.Frames[at])
+		if isFrame {
+			size += uint64(len(b.Frames[at].Data))
+		} else {
+			b.Frames = b.Frames[:at]
+		}
 		switch {
 		case reason != "":
-			f.fail = &FormatError{Offset: f.off, Reason: reason}
+			f.fail = &FormatError{Offset: f.where(), Reason: reason}
 		case n > 0:
 			f.pos += n
 			f.off += int64(n)
-			if isFrame {
-				size += uint64(len(fr.Data))
-				b.Frames = append(b.Frames, fr)
-			}
+			f.skipping = false
 		case f.srcErr != nil:
 			f.finish()
 		case len(b.Frames) > 0:
@@ -136,7 +144,9 @@ func (f *File) Read(b *Batch, _ time.Duration) error {
 			f.count(len(b.Frames), size)
 			return nil
 		case skip > 0:
+			f.skipping, f.skipFrom = true, f.off
 			f.skip(skip)
+			f.format.passed()
 		default:
 			f.fill(want)
 		}
@@ -169,7 +179,15 @@ func (f *File) fill(want int) {
 	}
 }
 
-// skip passes over a block of n bytes.
+// where is the offset of the record at hand.
+func (f *File) where() int64 {
+	if f.skipping {
+		return f.skipFrom
+	}
+	return f.off
+}
+
+// skip passes over n bytes, of which fewer are in the slab.
 func (f *File) skip(n int) {
 	for {
 		k := min(n, f.end-f.pos)
@@ -179,7 +197,6 @@ func (f *File) skip(n int) {
 			return
 		}
 		if f.srcErr != nil {
-			f.cut = true
 			return
 		}
 		f.fill(1)
@@ -190,9 +207,9 @@ func (f *File) skip(n int) {
 func (f *File) finish() {
 	switch {
 	case !errors.Is(f.srcErr, io.EOF):
-		f.fail = &FormatError{Offset: f.off, Reason: "reading stopped", Err: f.srcErr}
-	case f.cut || f.end > f.pos:
-		f.fail = &FormatError{Offset: f.off, Reason: "last record is cut", Err: io.ErrUnexpectedEOF}
+		f.fail = &FormatError{Offset: f.where(), Reason: "reading stopped", Err: f.srcErr}
+	case f.skipping || f.end > f.pos:
+		f.fail = &FormatError{Offset: f.where(), Reason: "last record is cut", Err: io.ErrUnexpectedEOF}
 	default:
 		f.fail = io.EOF
 	}

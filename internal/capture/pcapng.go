@@ -29,11 +29,17 @@ const (
 	optIfOffset = 14
 )
 
+// badTrailer is the reason when the two lengths of a block differ.
+const badTrailer = "block ends with another length than it begins with"
+
 // pcapng parses pcapng blocks. Each section has its own byte order and interfaces.
 type pcapng struct {
 	order  binary.ByteOrder // nil before the first section
 	ifaces []Iface
 	clocks []clock // one for each interface
+	// large is the length of the last block for which a skip was asked, skipped the same
+	// when its last 4 bytes come next and 0 otherwise.
+	large, skipped uint32
 }
 
 // clock turns the timestamps of an interface into nanoseconds.
@@ -45,6 +51,16 @@ type clock struct {
 }
 
 func (p *pcapng) next(b []byte, f *Frame) (n, want, skip int, isFrame bool, reason string) {
+	if p.skipped != 0 {
+		if len(b) < 4 {
+			return 0, 4, 0, false, ""
+		}
+		if p.order.Uint32(b) != p.skipped {
+			return 0, 0, 0, false, badTrailer
+		}
+		p.skipped = 0
+		return 4, 0, 0, false, ""
+	}
 	if len(b) < 12 {
 		return 0, 12, 0, false, ""
 	}
@@ -80,10 +96,11 @@ func (p *pcapng) next(b []byte, f *Frame) (n, want, skip int, isFrame bool, reas
 		if kind == blockIface {
 			return 0, 0, 0, false, "interface description is too long"
 		}
-		return 0, n, n, false, ""
+		p.large = size
+		return 0, 0, n - 4, false, ""
 	}
 	if p.order.Uint32(b[n-4:]) != size {
-		return 0, 0, 0, false, "block ends with another length than it begins with"
+		return 0, 0, 0, false, badTrailer
 	}
 	body := b[8 : n-4]
 	switch kind {
@@ -103,6 +120,8 @@ func (p *pcapng) next(b []byte, f *Frame) (n, want, skip int, isFrame bool, reas
 	}
 	return n, 0, 0, frame, ""
 }
+
+func (p *pcapng) passed() { p.skipped = p.large }
 
 // iface reads an interface description.
 func (p *pcapng) iface(b []byte) string {

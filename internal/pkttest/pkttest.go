@@ -13,7 +13,7 @@
 //	mpls LABEL
 //	ip SRC DST               ttl= tos= id= frag= (flags and offset as in the header) proto= opts=HEX len=
 //	ip6 SRC DST              ttl= tos= next= len=
-//	hop, dst                 IPv6 options header; opts=HEX
+//	hop, dst                 IPv6 options header; opts=HEX, 6 bytes or 8n more
 //	frag OFF                 IPv6 fragment header: offset in bytes; more=1 id=
 //	tcp SPORT DPORT          seq= ack= flags=FSRPAUEC win= urg= opts=HEX
 //	udp SPORT DPORT          len=
@@ -179,7 +179,7 @@ func (h *header) build(payload []byte, next string) []byte {
 	case "ip6":
 		return h.ip6(payload, next)
 	case "hop", "dst":
-		opts := h.hex("opts", []byte{1, 4, 0, 0, 0, 0})
+		opts := h.hex("opts", []byte{5, 2, 0, 0, 0, 0}) // router alert
 		b = append([]byte{protoOf(next), byte((len(opts)+2)/8 - 1)}, opts...)
 	case "frag":
 		b = []byte{byte(h.num("next", uint64(protoOf(next)))), 0}

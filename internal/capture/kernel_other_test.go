@@ -1,0 +1,5 @@
+//go:build !linux
+
+package capture_test
+
+func kernel() []source { return nil }
