@@ -1,0 +1,342 @@
+// Package mpm finds many byte strings in a buffer at once, and single ones.
+//
+// A Matcher is built once from patterns and is immutable; Scan reports the id of
+// every pattern that occurs, each once per buffer. It knows nothing of rules, keeps
+// no state between buffers and allocates nothing while scanning. detect uses it to
+// choose the rules worth a closer look.
+//
+// How it works: of each pattern the four bytes that are rarest in traffic are its
+// window. Every position of the data hashes its four bytes, case folded, into a
+// bitmap of the windows; the few positions that hit are looked up in a table and
+// compared with the patterns there. Patterns of two and three bytes have windows of
+// two bytes and a pass of their own, single bytes are searched one by one, and a
+// matcher of very few patterns searches each of them alone. So the cost is one cheap
+// step per byte, and per candidate a number of steps that the patterns bound.
+package mpm
+
+import (
+	"encoding/binary"
+)
+
+// Matcher finds a fixed set of patterns. It is immutable and safe for concurrent
+// use with different Hits. The zero value finds nothing.
+type Matcher struct {
+	count  int    // patterns
+	ids    int    // largest id + 1
+	minLen int    // shortest literal
+	maxEnd int    // largest end limit of any pattern, MaxData when one has none
+	text   []byte // bytes of all literals, with 8 bytes of padding in front and behind
+	lits   []lit
+	keys   []key // of lits, without those of single bytes
+	uses   []use
+
+	long  table // windows of four bytes
+	short table // windows of two bytes
+	few   []alone
+	ones  []one
+
+	oneSet [4]uint64 // the bytes of ones
+}
+
+// lit is one different byte string (and case rule).
+type lit struct {
+	at     uint32 // offset of its bytes in Matcher.text
+	use    uint32 // first of its uses
+	uses   uint32 // number of uses
+	n      uint16 // length
+	k      uint16 // offset of the window
+	nocase bool   // bytes are in lower case
+	simple bool   // one use without limits
+}
+
+// key is what a position must look like before a literal is compared: the folded
+// bytes from the window on, eight or as many as the literal has. Keys lie beside each
+// other, so that a bucket is one cache line.
+type key struct {
+	chk, mask uint64
+}
+
+// use is one pattern: an id and where the string may be.
+type use struct {
+	id       uint32
+	off, end int32 // start >= off and end of match <= end
+}
+
+// alone is a literal of a small matcher, searched by itself.
+type alone struct {
+	Literal
+	lit uint32
+}
+
+// one is a literal of a single byte.
+type one struct {
+	bytes [2]byte // both cases; the same twice when there is only one
+	lit   uint32
+}
+
+// table finds the literals for a position.
+type table struct {
+	filter filter
+	heads  []uint32 // per bucket of the hash: first literal; one more at the end
+	hbits  uint8    // log2 of the number of buckets
+	mult   uint32   // multiplier of the hash
+}
+
+const (
+	fold4 = 0x20202020
+	fold8 = 0x2020202020202020
+)
+
+// Len returns the number of patterns.
+func (m *Matcher) Len() int { return m.count }
+
+// IDs returns the largest id plus one: a Hits of that size never grows.
+func (m *Matcher) IDs() int { return m.ids }
+
+// MinLen returns the length of the shortest pattern; shorter data has no match.
+func (m *Matcher) MinLen() int { return m.minLen }
+
+// Memory returns the size of the matcher in bytes.
+func (m *Matcher) Memory() int {
+	const litSize, keySize, useSize, aloneSize, self = 24, 16, 12, 64, 344
+	n := self + cap(m.text) + litSize*cap(m.lits) + keySize*cap(m.keys) + useSize*cap(m.uses) + aloneSize*cap(m.few) + 8*cap(m.ones)
+	for _, t := range [...]*table{&m.long, &m.short} {
+		n += t.filter.size() + 4*cap(t.heads)
+	}
+	return n
+}
+
+// Scan adds to h the id of every pattern that occurs in data within its limits. It
+// does not reset h, so that a buffer may be scanned with several matchers (each id is
+// still reported once). Data beyond MaxData is not looked at.
+// Cost: O(len(data)) steps, no allocation once h is large enough.
+func (m *Matcher) Scan(data []byte, h *Hits) {
+	if len(data) > m.maxEnd {
+		data = data[:m.maxEnd]
+	}
+	if len(data) < m.minLen || m.count == 0 {
+		return
+	}
+	if len(h.seen)*64 < m.ids || len(h.done)*64 < len(m.lits) {
+		h.grow(m.ids, len(m.lits))
+	}
+	if m.few != nil {
+		m.scanFew(data, h)
+	}
+	if m.ones != nil {
+		m.scanOnes(data, h)
+	}
+	if m.short.heads != nil && len(data) >= 2 {
+		m.scanShort(data, h)
+	}
+	if m.long.heads != nil && len(data) >= 4 {
+		m.scanLong(data, h)
+	}
+	if len(h.list) > 0 {
+		h.clearDone()
+	}
+}
+
+// scanLong looks at the windows of four bytes.
+func (m *Matcher) scanLong(data []byte, h *Hits) {
+	t := &m.long
+	i := 0
+	for {
+		i = t.filter.next(data, i, t.mult)
+		if i+8 > len(data) {
+			break
+		}
+		x := binary.LittleEndian.Uint64(data[i:])
+		m.candidate(t, data, i, x|fold8, h)
+		i++
+		if x == x&0xff*ones8 {
+			i = m.skipRun(t, data, i, x, h)
+		}
+	}
+	m.tail(t, data, max(i, len(data)-7), 4, h)
+}
+
+// tail looks at the positions from i on, which have less than eight bytes behind
+// them, for windows of so many bytes.
+func (m *Matcher) tail(t *table, data []byte, i, width int, h *Hits) {
+	var y uint64 // the last bytes, up to eight, with data[i] lowest
+	if len(data) >= 8 {
+		y = binary.LittleEndian.Uint64(data[len(data)-8:]) >> (8 * (i - len(data) + 8))
+	} else {
+		for j := len(data) - 1; j >= i; j-- {
+			y = y<<8 | uint64(data[j])
+		}
+	}
+	mask := uint32(1<<(8*width) - 1)
+	for ; i+width <= len(data); i++ {
+		x := y | fold8
+		if t.filter.entry(uint32(x)&mask*t.mult) != 0 {
+			m.bucket(t, data, i, x, uint32(x)&mask*t.mult, h)
+		}
+		y >>= 8
+	}
+}
+
+// skipRun looks at the rest of a run of equal bytes, of which i is the second
+// position, and returns the position to go on from. Far from both ends of a run
+// nothing new can be found: a literal fits either at its end or its beginning, or
+// everywhere inside.
+func (m *Matcher) skipRun(t *table, data []byte, i int, x uint64, h *Hits) int {
+	end := i + 7
+	for end+8 <= len(data) && binary.LittleEndian.Uint64(data[end:]) == x {
+		end += 8
+	}
+	for end < len(data) && data[end] == byte(x) {
+		end++
+	}
+	b := (uint32(x) | fold4) * t.mult >> (32 - t.hbits)
+	reach := 8
+	for l := t.heads[b]; l < t.heads[b+1]; l++ {
+		reach = max(reach, int(m.lits[l].n))
+	}
+	stop := min(i+reach, end-7)
+	for ; i < stop; i++ {
+		m.candidate(t, data, i, x|fold8, h)
+	}
+	// Except for a literal that must not begin too early.
+	for l := t.heads[b]; l < t.heads[b+1] && i < end-reach; l++ {
+		p := &m.lits[l]
+		for u := p.use; u < p.use+p.uses && !p.simple; u++ {
+			if at := int(m.uses[u].off) + int(p.k); at >= i && at < end-reach {
+				m.candidate(t, data, at, x|fold8, h)
+			}
+		}
+	}
+	return max(i, end-reach)
+}
+
+// candidate compares the literals of the bucket of x with data at i, where x is.
+func (m *Matcher) candidate(t *table, data []byte, i int, x uint64, h *Hits) {
+	m.bucket(t, data, i, x, uint32(x)*t.mult, h)
+}
+
+func (m *Matcher) bucket(t *table, data []byte, i int, x uint64, product uint32, h *Hits) {
+	b := product >> (32 - t.hbits)
+	first, last := t.heads[b], t.heads[b+1]
+	if first >= last {
+		return
+	}
+	h.Work += uint64(last - first)
+	keys := m.keys[first:last]
+	for j := range keys {
+		if x&keys[j].mask == keys[j].chk {
+			m.try(data, i, first+uint32(j), h)
+		}
+	}
+}
+
+// scanShort looks at the windows of two bytes.
+func (m *Matcher) scanShort(data []byte, h *Hits) {
+	t := &m.short
+	i := 0
+	for {
+		i = t.filter.nextShort(data, i, t.mult)
+		if i+8 > len(data) {
+			break
+		}
+		x := binary.LittleEndian.Uint64(data[i:]) | fold8
+		m.bucket(t, data, i, x, uint32(x)&0xffff*t.mult, h)
+		i++
+	}
+	m.tail(t, data, i, 2, h)
+}
+
+// scanOnes looks for single bytes and stops when all of them were seen.
+func (m *Matcher) scanOnes(data []byte, h *Hits) {
+	if len(m.ones) <= 2 {
+		for i := range m.ones {
+			m.scanOne(data, &m.ones[i], h)
+		}
+		return
+	}
+	left := m.oneSet
+	for _, c := range data {
+		if left[c/64]>>(c%64)&1 == 0 {
+			continue
+		}
+		left[c/64] &^= 1 << (c % 64)
+		for i := range m.ones {
+			if o := &m.ones[i]; o.bytes[0] == c || o.bytes[1] == c {
+				m.scanOne(data, o, h)
+			}
+		}
+		if left == ([4]uint64{}) {
+			return
+		}
+	}
+}
+
+func (m *Matcher) scanOne(data []byte, o *one, h *Hits) {
+	l := &m.lits[o.lit]
+	for u := l.use; u < l.use+l.uses; u++ {
+		x := &m.uses[u]
+		part := data[min(int(x.off), len(data)):min(int(x.end), len(data))]
+		if indexTwo(part, o.bytes[0], o.bytes[1]) >= 0 {
+			h.Add(x.id)
+		}
+	}
+}
+
+// scanFew searches each literal by itself within the limits of its uses.
+func (m *Matcher) scanFew(data []byte, h *Hits) {
+	for i := range m.few {
+		f := &m.few[i]
+		l := &m.lits[f.lit]
+		for u := l.use; u < l.use+l.uses; u++ {
+			x := &m.uses[u]
+			if f.Index(data[:min(int(x.end), len(data))], int(x.off)) >= 0 {
+				h.Add(x.id)
+			}
+		}
+	}
+}
+
+// try compares literal number li with data, its window being at i, and reports its
+// uses that allow this place.
+func (m *Matcher) try(data []byte, i int, li uint32, h *Hits) {
+	l := &m.lits[li]
+	start := i - int(l.k)
+	n := int(l.n)
+	if start < 0 || start+n > len(data) {
+		return
+	}
+	if l.simple {
+		if id := m.uses[l.use].id; h.seen[id/64]>>(id%64)&1 == 0 && m.equal(data[start:start+n], l, h) {
+			h.Add(id)
+		}
+		return
+	}
+	if h.done[li/64]>>(li%64)&1 != 0 || !m.equal(data[start:start+n], l, h) {
+		return
+	}
+	open := false
+	for u := l.use; u < l.use+l.uses; u++ {
+		x := &m.uses[u]
+		switch {
+		case start+n > int(x.end):
+		case start >= int(x.off):
+			h.Add(x.id)
+		default:
+			open = true
+		}
+	}
+	if !open {
+		h.done[li/64] |= 1 << (li % 64)
+		h.list = append(h.list, li)
+	}
+}
+
+// equal tells whether d, which has the length of l, is l.
+func (m *Matcher) equal(d []byte, l *lit, h *Hits) bool {
+	p := m.text[l.at : l.at+uint32(l.n)]
+	h.Work += uint64(len(d)/8 + 1)
+	if !l.nocase {
+		return string(d) == string(p)
+	}
+	return equalFold(d, p)
+}
