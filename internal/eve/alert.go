@@ -247,9 +247,10 @@ func appendOneLine(b, v []byte) []byte {
 
 // appLayer writes the object of tx as alerts and fileinfo records show it.
 func (w *Writer) appLayer(c *proto.Conn, tx proto.Tx) {
-	l := w.logger(tx)
+	id := w.id(tx)
+	l := &w.logs[id]
 	switch {
-	case l == nil:
+	case id == proto.Unknown:
 	case l.LogAlert != nil:
 		l.LogAlert(c, tx, &w.w)
 	case tx.Base().Protocol().Log != nil:

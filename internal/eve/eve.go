@@ -13,6 +13,8 @@
 package eve
 
 import (
+	"slices"
+
 	"mirador/internal/jsonw"
 	"mirador/internal/packet"
 	"mirador/internal/proto"
@@ -28,6 +30,7 @@ type Writer struct {
 	table *proto.Table
 	txOn  [256]bool   // by proto.ID: transactions of this protocol are logged
 	logs  [256]Logger // by proto.ID
+	turn  [256]bool   // by proto.ID: shown as the packet went
 	w     jsonw.Writer
 	tmp   []byte
 	open  []string // objects of stats that are due
@@ -46,6 +49,7 @@ func NewWriter(o Options, t *proto.Table) *Writer {
 		id := t.ByName(p.Name)
 		w.txOn[id] = p.Log != nil && o.Logs(typeOf(p))
 		w.logs[id] = Logger{Name: logName(p), Log: p.Log, LogAlert: p.LogAlert}
+		w.turn[id] = slices.Contains(byPacket[:], p.Name)
 	}
 	for _, l := range o.Loggers {
 		id := t.ByName(l.Name)
@@ -54,6 +58,9 @@ func NewWriter(o Options, t *proto.Table) *Writer {
 		}
 		if l.LogAlert != nil {
 			w.logs[id].LogAlert = l.LogAlert
+		}
+		if l.ByFlow {
+			w.turn[id] = false
 		}
 	}
 	return w

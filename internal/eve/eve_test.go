@@ -258,6 +258,36 @@ func TestTx(t *testing.T) {
 	}
 }
 
+// TestDirection shows in which direction records of transactions are.
+func TestDirection(t *testing.T) {
+	table := testTable(t)
+	w := eve.NewWriter(eve.DefaultOptions(), table)
+	o := eve.DefaultOptions()
+	o.Loggers = []eve.Logger{{Name: "bittorrent-dht", ByFlow: true}}
+	flow := eve.NewWriter(o, table)
+	for _, c := range []struct {
+		w     *eve.Writer
+		proto string
+		dir   eve.Direction
+		want  string
+	}{
+		{w, "bittorrent-dht", eve.ToServer, "10.0.1.15"},
+		{w, "bittorrent-dht", eve.ToClient, "203.0.113.9"},
+		{w, "bittorrent-dht", eve.NoDirection, "10.0.1.15"},
+		{w, "http", eve.ToClient, "10.0.1.15"},
+		{flow, "bittorrent-dht", eve.ToClient, "10.0.1.15"},
+	} {
+		cn, tx := conn(table, c.proto, "x")
+		h := &eve.Header{Time: t0, Tuple: tcp4(), PacketDir: c.dir}
+		if got := line(t, c.w.Tx(nil, h, cn, tx))["src_ip"]; got != c.want {
+			t.Errorf("%s, packet direction %d: from %v, want %s", c.proto, c.dir, got, c.want)
+		}
+		if h.Tuple != tcp4() {
+			t.Errorf("%s: the header was left turned around", c.proto)
+		}
+	}
+}
+
 // TestLoggers replaces how one output logs a protocol.
 func TestLoggers(t *testing.T) {
 	table := testTable(t)

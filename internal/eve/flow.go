@@ -241,10 +241,10 @@ func (w *Writer) Netflow(dst []byte, h *Header, f *Flow) []byte {
 	if f.PktsTC == 0 {
 		return dst
 	}
-	back := *h
-	back.Tuple = h.Tuple.Reverse()
-	back.EtherSrcs, back.EtherDsts = h.EtherDsts, h.EtherSrcs
-	return w.netflow(dst, &back, f, ToClient)
+	h.turn()
+	dst = w.netflow(dst, h, f, ToClient)
+	h.turn()
+	return dst
 }
 
 func (w *Writer) netflow(dst []byte, h *Header, f *Flow, d Direction) []byte {

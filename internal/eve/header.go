@@ -41,8 +41,12 @@ type Header struct {
 	HasTx                bool
 	App                  App
 	Direction            Direction // "direction", where the record has one
-	Tunnel               *Tunnel
-	Mirror               *Mirror
+	// PacketDir is the direction of the packet at hand. With it, Tx turns the
+	// header (which is from client to server) around for protocols that are shown
+	// as the packet went.
+	PacketDir Direction
+	Tunnel    *Tunnel
+	Mirror    *Mirror
 }
 
 // Direction is the value of a record's key "direction".
@@ -54,6 +58,13 @@ const (
 	ToServer
 	ToClient
 )
+
+// turn swaps the two ends of h.
+func (h *Header) turn() {
+	h.Tuple = h.Tuple.Reverse()
+	h.EtherSrc, h.EtherDst = h.EtherDst, h.EtherSrc
+	h.EtherSrcs, h.EtherDsts = h.EtherDsts, h.EtherSrcs
+}
 
 // App holds the application protocol names of a flow: proto.Table.Name of the
 // fields of proto.Conn. Empty names are not written.

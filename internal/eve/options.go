@@ -59,6 +59,16 @@ type Logger struct {
 	Name     string                                          // proto.Protocol.Name
 	Log      func(*proto.Conn, proto.Tx, *jsonw.Writer) bool // nil: proto.Protocol.Log
 	LogAlert func(*proto.Conn, proto.Tx, *jsonw.Writer)      // nil: proto.Protocol.LogAlert
+	// ByFlow shows every transaction from client to server, also of protocols
+	// that are otherwise shown as the packet went (dns of version 2).
+	ByFlow bool
+}
+
+// byPacket are the protocols whose transactions Suricata shows in the direction
+// of the packet that completed them; all others are shown from client to server.
+var byPacket = [...]string{
+	"bittorrent-dht", "dhcp", "dns", "ike", "krb5", "llmnr", "mdns", "mqtt", "nfs",
+	"quic", "rdp", "rfb", "sip", "snmp", "tftp",
 }
 
 // Logs tells whether transactions of type name are logged.

@@ -8,11 +8,16 @@ import (
 // this output or does not want it logged. The event type and the object's key
 // are the protocol's LogName.
 func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
-	l := w.logger(tx)
-	if l == nil || !w.txOn[w.table.ByName(tx.Base().Protocol().Name)] {
+	id := w.id(tx)
+	if !w.txOn[id] {
 		return dst
 	}
+	l := &w.logs[id]
 	name := l.Name
+	if w.turn[id] && sentBy(tx, h) == ToClient {
+		h.turn()
+		defer h.turn()
+	}
 	w.begin(dst)
 	w.header(h, name)
 	if h.HasTx {
@@ -36,16 +41,26 @@ func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
 	return w.end()
 }
 
-// logger returns how tx is logged, nil when its protocol is not in the table.
-func (w *Writer) logger(tx proto.Tx) *Logger {
+// sentBy returns the direction that a record of tx is shown in when it goes by
+// the packet: that of a transaction of one direction, else that of the packet.
+func sentBy(tx proto.Tx, h *Header) Direction {
+	b := tx.Base()
+	if h.PacketDir == NoDirection || !b.Protocol().Unidirectional {
+		return h.PacketDir
+	}
+	if b.Dir == proto.ToClient {
+		return ToClient
+	}
+	return ToServer
+}
+
+// id returns the id of tx's protocol, Unknown when it is not in the table.
+func (w *Writer) id(tx proto.Tx) proto.ID {
 	p := tx.Base().Protocol()
 	if p == nil || w.table == nil {
-		return nil
+		return proto.Unknown
 	}
-	if id := w.table.ByName(p.Name); id != proto.Unknown {
-		return &w.logs[id]
-	}
-	return nil
+	return w.table.ByName(p.Name)
 }
 
 // LogsTx tells whether transactions of protocol id are logged at all.
