@@ -152,6 +152,22 @@ rule-files: [a.rules, b.rules]
 	}
 }
 
+func TestProtocolEnabled(t *testing.T) {
+	for text, want := range map[string]string{
+		"{tcp: {enabled: no}, udp: {enabled: no}}":               "no",
+		"{tcp: {enabled: no}, udp: {enabled: yes}}":              "",
+		"{tcp: {enabled: no}}":                                   "",
+		"{enabled: yes, tcp: {enabled: no}, udp: {enabled: no}}": "yes",
+		"{enabled: detection-only}":                              "detection-only",
+		"{}":                                                     "",
+	} {
+		f := parse(t, "app-layer: {protocols: {dns: "+text+"}}\n")
+		if got, _ := f.Protocol("dns").String("enabled"); got != want {
+			t.Errorf("%s: enabled = %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestEngineBad(t *testing.T) {
 	for text, want := range map[string]string{
 		"stream: {memcap: 1xb}":                                                               "stream.memcap: size",

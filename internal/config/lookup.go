@@ -74,16 +74,17 @@ func ParseSize(s string) (int64, error) {
 
 // view is a part of a Flat as protocols see it.
 type view struct {
-	f    *Flat
-	root bool
-	n    *Node
+	f     *Flat
+	root  bool
+	proto bool // n is app-layer.protocols.NAME
+	n     *Node
 }
 
 // Protocol returns the settings of app-layer.protocols.NAME. Keys are looked up
 // below it. Global looks from the root of the file; names that begin with "eve."
 // are those of the first enabled eve-log output (see Flat.Log).
 func (f *Flat) Protocol(name string) proto.Settings {
-	return view{f: f, n: f.Node("app-layer.protocols." + name)}
+	return view{f: f, proto: true, n: f.Node("app-layer.protocols." + name)}
 }
 
 // Root returns all settings; it is what Global returns.
@@ -93,6 +94,14 @@ func (v view) node(key string) *Node {
 	if v.root {
 		if rest, ok := cutEve(key); ok {
 			return v.f.eveType(rest)
+		}
+	}
+	if v.proto && key == "enabled" && v.n.Child(key) == nil {
+		// Suricata has the key per transport too (dns.tcp.enabled). A protocol is
+		// off when it is off over both.
+		tcp, udp := v.n.Child("tcp"), v.n.Child("udp")
+		if !tcp.bool(key, true) && !udp.bool(key, true) {
+			return tcp.Child(key)
 		}
 	}
 	n := v.n
