@@ -9,13 +9,13 @@ func (e *Engine) isKeepAlive(s *Session, p *packet.Parsed, own, opp *half) bool 
 	if p.Flags&sfr != 0 || s.State < Established {
 		return false
 	}
-	n := len(p.PayloadBytes())
+	n := e.n
 	return n <= 1 && p.Ack == opp.lastAck && p.Seq == own.nextSeq-1 && own.nextSeq != own.isn+1
 }
 
 // isKeepAliveAck: the empty answer to a keep-alive.
 func (e *Engine) isKeepAliveAck(s *Session, p *packet.Parsed, own, opp *half) bool {
-	if !opp.keepAlive || p.Flags&sfr != 0 || len(p.PayloadBytes()) > 0 || p.Flags&packet.ACK == 0 {
+	if !opp.keepAlive || p.Flags&sfr != 0 || e.n > 0 || p.Flags&packet.ACK == 0 {
 		return false
 	}
 	if e.win(p, opp) != opp.win {
@@ -27,8 +27,8 @@ func (e *Engine) isKeepAliveAck(s *Session, p *packet.Parsed, own, opp *half) bo
 // win returns the window p grants to the sender of opp.
 func (e *Engine) win(p *packet.Parsed, opp *half) uint32 { return uint32(p.Window) << opp.wscale }
 
-func windowUpdate(s *Session, p *packet.Parsed, own, opp *half) bool {
-	if s.State < Established || p.Flags&sfr != 0 || len(p.PayloadBytes()) > 0 {
+func (e *Engine) windowUpdate(s *Session, p *packet.Parsed, own, opp *half) bool {
+	if s.State < Established || p.Flags&sfr != 0 || e.n > 0 {
 		return false
 	}
 	return uint32(p.Window)<<opp.wscale != opp.win && p.Ack == opp.lastAck && p.Seq == own.nextSeq
@@ -41,7 +41,7 @@ func (e *Engine) badWindowUpdate(s *Session, p *packet.Parsed, own, opp *half) b
 		return false
 	}
 	w := e.win(p, opp)
-	if w >= opp.win || opp.win-w <= uint32(len(p.PayloadBytes())) {
+	if w >= opp.win || opp.win-w <= e.n {
 		return false
 	}
 	if seqGT(p.Ack, opp.nextSeq) && seqGT(p.Seq, own.nextSeq) {
@@ -52,19 +52,19 @@ func (e *Engine) badWindowUpdate(s *Session, p *packet.Parsed, own, opp *half) b
 }
 
 // outdatedAck: an empty acknowledgement of less than is acknowledged already.
-func outdatedAck(s *Session, p *packet.Parsed, opp *half) bool {
-	if s.State < Established || p.Flags&sfr != 0 || p.Flags&packet.ACK == 0 || len(p.PayloadBytes()) > 0 {
+func (e *Engine) outdatedAck(s *Session, p *packet.Parsed, opp *half) bool {
+	if s.State < Established || p.Flags&sfr != 0 || p.Flags&packet.ACK == 0 || e.n > 0 {
 		return false
 	}
 	return seqLT(p.Ack, opp.lastAck)
 }
 
 // finShutdownAck: the acknowledgement of a FIN.
-func finShutdownAck(s *Session, p *packet.Parsed, own, opp *half) bool {
+func (e *Engine) finShutdownAck(s *Session, p *packet.Parsed, own, opp *half) bool {
 	if s.State != TimeWait && s.State != CloseWait && s.State != LastAck {
 		return false
 	}
-	return p.Flags == packet.ACK && len(p.PayloadBytes()) == 0 && p.Seq == own.nextSeq && p.Ack == opp.nextSeq+1
+	return p.Flags == packet.ACK && e.n == 0 && p.Seq == own.nextSeq && p.Ack == opp.nextSeq+1
 }
 
 // validAck checks the acknowledgement of p against opp, whose data it is about
@@ -173,7 +173,7 @@ func (e *Engine) validRst(s *Session, p *packet.Parsed) bool {
 		e.event(EvRstInvalidAck)
 		return false
 	}
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	ok := false
 	switch own.policy {
 	case PolicyHPUX11:

@@ -4,7 +4,7 @@ import "mirador/internal/packet"
 
 // fin handles the first FIN of a connection.
 func (e *Engine) fin(s *Session, p *packet.Parsed, own, opp *half) Verdict {
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	if !e.checkTS(s, p, own, own.policy) {
 		return Invalid
 	}
@@ -66,7 +66,9 @@ func (e *Engine) closing(s *Session, p *packet.Parsed) Verdict {
 	case p.Flags&packet.SYN != 0:
 		e.event(EvShutdownSynResend)
 		return Invalid
-	case p.Flags&packet.FIN != 0:
+	case p.Flags&packet.FIN != 0 && (s.State == TimeWait || s.State == LastAck):
+		return Accepted // both FINs were seen; nothing of it goes to the stream
+	case p.Flags&packet.FIN != 0 && s.State != Closing:
 		return e.closingFin(s, p, own, opp)
 	case p.Flags&packet.ACK != 0:
 		return e.closingAck(s, p, own, opp)
@@ -95,7 +97,7 @@ func (s *Session) closingEvents() closingEvents {
 
 // closingFin: a second FIN, or the first again.
 func (e *Engine) closingFin(s *Session, p *packet.Parsed, own, opp *half) Verdict {
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	ev := s.closingEvents()
 	if !e.checkTS(s, p, own, own.policy) {
 		return Invalid
@@ -136,7 +138,7 @@ func (e *Engine) closingFin(s *Session, p *packet.Parsed, own, opp *half) Verdic
 
 // closingAck: data or acknowledgements after a FIN.
 func (e *Engine) closingAck(s *Session, p *packet.Parsed, own, opp *half) Verdict {
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	ev := s.closingEvents()
 	if !e.checkTS(s, p, own, own.policy) {
 		return Invalid

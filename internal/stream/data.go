@@ -108,6 +108,7 @@ func (e *Engine) update(s *Session) {
 		}
 		e.gaps(s, h, async)
 		h.limit = max(h.limit, e.visible(s, h))
+		h.over = h.over || s.State == Closed
 	}
 }
 
@@ -124,19 +125,22 @@ func (e *Engine) visible(s *Session, h *half) uint64 {
 // for, it may only be late.
 func (e *Engine) gaps(s *Session, h *half, async bool) {
 	for h.right > h.edge {
+		stop := h.right
 		if async || e.opt.Inline {
 			if h.right-h.edge < asyncGapBytes {
 				return
 			}
 		} else {
-			acked := h.acked()
-			next := uint64(max(h.offset(h.nextSeq), 0))
+			stop = h.acked()
+			if stop <= h.edge {
+				return
+			}
 			first := h.list.at(h.list.find(h.edge)).off
-			if acked <= h.edge || acked > next && first >= acked {
+			if next := uint64(max(h.offset(h.nextSeq), 0)); stop > next && first >= stop {
 				return
 			}
 		}
-		n := h.skip(&e.pool)
+		n := h.skip(&e.pool, stop)
 		if n == 0 {
 			return
 		}

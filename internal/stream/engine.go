@@ -17,6 +17,7 @@ func (e *Engine) Packet(s *Session, p *packet.Parsed, dir uint8) Result {
 	e.nev, e.turn, e.add, e.upd = 0, false, false, updNone
 	e.dir = dir & 1
 	s.eng = e
+	e.n = segLen(p)
 	e.count(p)
 	if e.opt.ChecksumValidation && p.L4Checksum() == packet.ChecksumBad {
 		e.Counters.InvalidChecksum++
@@ -124,8 +125,8 @@ func (e *Engine) follow(s *Session, p *packet.Parsed) (Verdict, Flags) {
 		return Ignored, KeepAlive
 	}
 	own.keepAlive, opp.keepAlive = false, false
-	if !finShutdownAck(s, p, own, opp) && !windowUpdate(s, p, own, opp) {
-		if e.badWindowUpdate(s, p, own, opp) || outdatedAck(s, p, opp) {
+	if !e.finShutdownAck(s, p, own, opp) && !e.windowUpdate(s, p, own, opp) {
+		if e.badWindowUpdate(s, p, own, opp) || e.outdatedAck(s, p, opp) {
 			e.postRst(p, opp)
 			return Ignored, 0
 		}
@@ -188,24 +189,23 @@ func (e *Engine) Reuse(s *Session, p *packet.Parsed, dir uint8) bool {
 	if p.Flags&packet.SYN == 0 || p.Flags&(packet.RST|packet.FIN) != 0 {
 		return false
 	}
-	if p.Flags&packet.ACK != 0 && !e.opt.Midstream && !e.opt.AsyncOneside {
-		return false
-	}
+	h := &s.h[dir&1]
 	if p.Flags&packet.ACK != 0 {
-		// A SYN/ACK opens a connection only where its SYN was missed.
-		return s.State >= LastAck && s.h[dir&1].known && s.h[dir&1].isn != p.Seq && dir == ToServer
+		// A SYN/ACK opens a connection only where the SYN may have been missed.
+		return (e.opt.Midstream || e.opt.AsyncOneside) && s.State >= LastAck && !(dir == ToClient && h.isn == p.Seq)
 	}
-	if s.State == None {
-		return false
-	}
-	if dir == ToServer && s.h[ToServer].isn == p.Seq && s.h[ToServer].known {
+	switch {
+	case s.State == None: // picked up nothing so far
+		return true
+	case dir == ToServer && h.isn == p.Seq: // sent again
 		return false
 	}
 	return s.State >= LastAck
 }
 
-// Finish ends the session: everything stored becomes readable, also what was never
-// acknowledged and what lies behind holes.
+// Finish ends the session: what is stored becomes readable, also when it was never
+// acknowledged. What lies behind a hole that was not acknowledged is shown to raw
+// inspection only: for the application layer the stream ends at the hole.
 func (e *Engine) Finish(s *Session) {
 	e.nev = 0
 	if s.State == None {
@@ -215,6 +215,7 @@ func (e *Engine) Finish(s *Session) {
 	s.flags |= sfFinished
 	for d := range s.h {
 		s.h[d].limit = s.h[d].edge
+		s.h[d].over = true
 	}
 }
 

@@ -34,6 +34,7 @@ type half struct {
 	rawOff   bool
 	rawTrig  bool
 	appEOF   bool // told to the app reader
+	over     bool // the app reader may be told the end
 	rawFinal bool
 	urgent   uint16
 
@@ -309,21 +310,26 @@ func (h *half) regions() {
 	h.stats.regions = max(h.stats.regions, n)
 }
 
-// skip gives up the hole at the edge: the data behind it become contiguous with a
-// break. It returns the bytes missing, 0 when nothing is stored behind.
-func (h *half) skip(pl *pool) uint64 {
+// skip gives up the hole at the edge, or its part before stop. It returns the bytes
+// missing, 0 when nothing is stored behind the hole.
+func (h *half) skip(pl *pool, stop uint64) uint64 {
 	if h.right <= h.edge {
 		return 0
 	}
-	next := h.list.at(h.list.find(h.edge)).off
+	next := min(h.list.at(h.list.find(h.edge)).off, stop)
+	if next <= h.edge {
+		return 0
+	}
 	n := next - h.edge
-	if n > 0 {
-		if len(h.brk) >= maxBreaks {
+	if k := len(h.brk); k > 0 && h.brk[k-1].off+h.brk[k-1].n == h.edge && h.app < h.edge {
+		h.brk[k-1].n += n
+	} else {
+		if k >= maxBreaks {
 			h.forceReaders(pl)
 		}
 		h.brk = append(h.brk, brk{h.edge, n})
-		h.edge = next
 	}
+	h.edge = next
 	h.absorb(pl)
 	return n
 }

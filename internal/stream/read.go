@@ -23,15 +23,8 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 	if h.appOff || s.eng == nil {
 		return c, false
 	}
-	e := s.eng
-	if s.flags&sfFinished != 0 && h.shown >= h.edge && h.app >= h.edge && h.right > h.edge {
-		if n := h.skip(&e.pool); n > 0 {
-			h.stats.GapBytes += n
-		}
-		h.limit = h.edge
-	}
 	for i := range h.brk {
-		if b := &h.brk[i]; b.off == h.app && b.n > 0 {
+		if b := &h.brk[i]; b.off == h.app && h.app < h.limit {
 			c.Gap, c.Offset = b.n, h.app
 			h.app += b.n
 			h.shown = h.app
@@ -46,9 +39,9 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 			break
 		}
 	}
-	over := whole && end == h.edge && (h.right <= h.edge || s.flags&sfFinished == 0)
-	c.EOF = over && !h.appEOF && (s.State == Closed || s.flags&sfFinished != 0) && (s.flags&sfFinished != 0 || end == h.edge)
-	c.Depth = over && h.depthNew
+	last := whole && (s.flags&sfFinished != 0 || end == h.edge && h.right <= h.edge)
+	c.EOF = last && h.over && !h.appEOF
+	c.Depth = last && h.depthNew
 	if end <= h.shown && !c.EOF && !c.Depth {
 		return c, false
 	}
@@ -98,8 +91,8 @@ func (s *Session) Raw(dir uint8) (w Window, ok bool) {
 		return w, false
 	}
 	e := s.eng
-	if s.flags&sfFinished != 0 && h.raw >= h.edge && h.right > h.edge {
-		h.skip(&e.pool)
+	if s.flags&sfFinished != 0 && h.raw >= h.edge {
+		h.skip(&e.pool, h.right)
 	}
 	for i := range h.brk {
 		if b := &h.brk[i]; b.off == h.raw {

@@ -41,6 +41,7 @@ func shared(t testing.TB) string {
 type read struct {
 	data []byte
 	gaps []uint64
+	at   []int // len(data) at each gap
 	eof  bool
 	cut  bool
 }
@@ -74,12 +75,15 @@ type run struct {
 	table  *flow.Table[state]
 	defrag *stream.Defrag
 	packet []packet.Event
+	cut    int // truncated packets
+	gets   int // windows of raw inspection, and lone payloads, that begin with GET
 }
 
 type replayOptions struct {
 	stream stream.Options
 	flow   flow.Options
 	keep   bool // keep what the readers get
+	each   func(*packet.Parsed, *state)
 }
 
 func defaultReplay() replayOptions {
@@ -180,6 +184,9 @@ func replay(t testing.TB, path string, o replayOptions) *run {
 	frames(t, path, func(n int, fr *frame) {
 		buf = dec.Decode(buf[:0], fr.link, fr.data, fr.wire, fr.time)
 		for i := 0; i < len(buf); i++ {
+			if buf[i].Truncated {
+				r.cut++
+			}
 			if buf[i].Fragment {
 				whole, l3, ok := r.defrag.Add(&buf[i], 0)
 				for _, ev := range buf[i].Events[:buf[i].NEvents] {
@@ -229,8 +236,15 @@ func (r *run) one(p *packet.Parsed, n int, o replayOptions) {
 		}
 		r.table.SetState(e, st)
 	}
-	r.drain(v, 0, o.keep)
-	r.drain(v, 1, o.keep)
+	r.drainApp(v, 0, o.keep)
+	r.drainApp(v, 1, o.keep)
+	if o.each != nil {
+		o.each(p, v)
+	}
+	r.drainRaw(v, res.Dir)
+	if res.Flags&stream.Added == 0 && bytes.HasPrefix(p.PayloadBytes(), []byte("GET ")) {
+		r.gets++
+	}
 	r.note(n)
 }
 
@@ -241,6 +255,11 @@ func (r *run) note(n int) {
 }
 
 func (r *run) drain(v *state, d uint8, keep bool) {
+	r.drainApp(v, d, keep)
+	r.drainRaw(v, d)
+}
+
+func (r *run) drainApp(v *state, d uint8, keep bool) {
 	for {
 		c, ok := v.s.App(d)
 		if !ok {
@@ -249,6 +268,7 @@ func (r *run) drain(v *state, d uint8, keep bool) {
 		a := v.app[d]
 		if c.Gap > 0 {
 			a.gaps = append(a.gaps, c.Gap)
+			a.at = append(a.at, len(a.data))
 		}
 		if keep {
 			a.data = append(a.data, c.Data...)
@@ -256,11 +276,20 @@ func (r *run) drain(v *state, d uint8, keep bool) {
 		a.eof = a.eof || c.EOF
 		a.cut = a.cut || c.Depth
 		v.s.AppUsed(d, len(c.Data))
+		if bytes.HasSuffix(c.Data, []byte("\r\n\r\n")) {
+			v.s.TriggerRaw(d)
+		}
 	}
+}
+
+func (r *run) drainRaw(v *state, d uint8) {
 	for {
 		w, ok := v.s.Raw(d)
 		if !ok {
 			break
+		}
+		if bytes.HasPrefix(w.Data, []byte("GET ")) {
+			r.gets++
 		}
 		v.raw[d] = append(v.raw[d], stream.Window{Offset: w.Offset, Fresh: len(w.Data)})
 		v.s.RawUsed(d, len(w.Data)-w.Fresh)

@@ -5,7 +5,7 @@ import "mirador/internal/packet"
 // begin handles the first packet of a connection, or one of no connection.
 func (e *Engine) begin(s *Session, p *packet.Parsed) (Verdict, Flags) {
 	pick := e.opt.Midstream || e.opt.AsyncOneside
-	n := len(p.PayloadBytes())
+	n := e.n
 	switch {
 	case p.Flags&packet.RST != 0:
 		e.event(EvRstNoSession)
@@ -49,9 +49,9 @@ func (e *Engine) syn(s *Session, p *packet.Parsed) (Verdict, Flags) {
 	if p.HasWScale {
 		v.wscale = min(p.WScale, maxWScale)
 	}
-	if n := len(p.PayloadBytes()); n > 0 { // TCP fast open (RFC 7413)
+	if n := e.n; n > 0 { // TCP fast open (RFC 7413)
 		s.flags |= sfTFO
-		c.nextSeq += uint32(n)
+		c.nextSeq += n
 		e.data(s, p)
 	}
 	return Accepted, Fresh
@@ -76,7 +76,7 @@ func (e *Engine) pickUp(s *Session, p *packet.Parsed, st State) (Verdict, Flags)
 		return NoMemory, 0
 	}
 	c, v := &s.h[e.dir], &s.h[1-e.dir]
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	c.start(p.Seq - 1)
 	v.start(p.Ack - 1)
 	// The shift was in the SYN that nobody saw: allow the largest.
@@ -194,7 +194,7 @@ func (e *Engine) goAsync(s *Session, p *packet.Parsed, own, opp *half) Verdict {
 		s.flags |= sfTimestamp
 	}
 	own.wscale = maxWScale
-	own.nextSeq = p.Seq + uint32(len(p.PayloadBytes()))
+	own.nextSeq = p.Seq + e.n
 	e.set(s, Established)
 	e.data(s, p)
 	return Accepted
@@ -248,7 +248,7 @@ func (e *Engine) synSentSynack(s *Session, p *packet.Parsed, own, opp *half) Ver
 // takeSynack notes what the SYN/ACK p of own's sender says.
 func (e *Engine) takeSynack(s *Session, p *packet.Parsed, own, opp *half) {
 	own.start(p.Seq)
-	own.nextSeq += uint32(len(p.PayloadBytes()))
+	own.nextSeq += e.n
 	if p.HasTS && opp.hasTS {
 		s.flags |= sfTimestamp
 		own.hasTS, own.lastTS, own.tsTime = true, p.TSVal, p.Time
@@ -458,7 +458,7 @@ func (e *Engine) synRecvAck(s *Session, p *packet.Parsed, own, opp *half) Verdic
 		}
 		return e.complete(s, p, own, opp)
 	}
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	if e.dir == ToClient {
 		return e.synRecvServer(s, p, own, opp, n)
 	}
@@ -507,7 +507,7 @@ func (e *Engine) synRecvServer(s *Session, p *packet.Parsed, own, opp *half, n u
 
 // complete goes to established with the packet p.
 func (e *Engine) complete(s *Session, p *packet.Parsed, own, opp *half) Verdict {
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	opp.win = e.win(p, opp)
 	opp.ack(p.Ack)
 	opp.grow(opp.lastAck + opp.win)
@@ -588,7 +588,7 @@ func (e *Engine) estSynack(s *Session, p *packet.Parsed, own, opp *half) Verdict
 
 // flow handles acknowledgements and data of an established connection.
 func (e *Engine) flow(s *Session, p *packet.Parsed, own, opp *half) Verdict {
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	verdict := Accepted
 	if e.spurious(s, p, own, n) {
 		verdict = Retransmission
@@ -663,20 +663,20 @@ func (e *Engine) spurious(s *Session, p *packet.Parsed, own *half, n uint32) boo
 
 // closeByRst ends the connection. What was sent counts as received from here on.
 func (e *Engine) closeByRst(s *Session, p *packet.Parsed, own, opp *half) {
-	n := uint32(len(p.PayloadBytes()))
+	n := e.n
 	s.flags |= sfClosedByRst
 	e.set(s, Closed)
 	if p.Flags&packet.ACK != 0 && opp.known && seqLE(p.Ack, opp.nextWin) {
 		opp.ack(p.Ack)
 	}
-	if opp.known && opp.right > 0 {
-		opp.ack(opp.isn + 1 + uint32(opp.right))
+	if opp.known {
+		opp.ack(opp.isn + 1 + uint32(opp.edge))
 	}
 	if own.known {
 		if end := p.Seq + n; seqGT(end, own.nextSeq) && p.Seq == own.nextSeq {
 			own.nextSeq = end
 		}
-		own.ack(own.isn + 1 + uint32(own.right))
+		own.ack(own.isn + 1 + uint32(own.edge))
 	}
 	e.noteTS(s, p, own)
 	e.upd |= updOwn

@@ -219,7 +219,8 @@ type Engine struct {
 	ev   [maxEvents]Event
 	nev  int
 	turn bool
-	dir  uint8 // of the present packet
+	dir  uint8  // of the present packet
+	n    uint32 // its payload length on the wire
 	add  bool
 	upd  uint8 // updNone...: whose data become readable
 }
@@ -264,4 +265,14 @@ func payload(p *packet.Parsed) ([]byte, uint32) {
 		seq++
 	}
 	return p.PayloadBytes(), seq
+}
+
+// segLen returns the length of p's payload as it was sent. Of a truncated packet
+// less is there: the rest becomes a gap once it is acknowledged.
+func segLen(p *packet.Parsed) uint32 {
+	n := len(p.PayloadBytes())
+	if p.Truncated && p.IPTotal > p.L3Len+p.L4Len {
+		n = max(n, p.IPTotal-p.L3Len-p.L4Len)
+	}
+	return uint32(n)
 }
