@@ -284,11 +284,7 @@ func (r *reader) hostOS() []stream.HostPolicy {
 				r.fail(path, err)
 				continue
 			}
-			bits := p.Bits()
-			if p.Addr().Is4() {
-				bits += 96
-			}
-			out = append(out, stream.HostPolicy{Addr: p.Masked().Addr().As16(), Bits: bits, Policy: pol})
+			out = append(out, stream.HostPolicy{Addr: p.Masked().Addr().As16(), Bits: bits128(p), Policy: pol})
 		}
 	}
 	if len(out) > maxHostOS {
@@ -312,6 +308,51 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q is no network", s)
 	}
 	return p, nil
+}
+
+// Defrag returns the settings of defrag and host-os-policy.
+func (f *Flat) Defrag() (stream.DefragOptions, error) {
+	r := &reader{f: f}
+	o := stream.DefaultDefragOptions()
+	o.Memcap = uint64(r.size("defrag.memcap", int64(o.Memcap)))
+	o.Trackers = int(r.int("defrag.trackers", int64(o.Trackers)))
+	o.MaxFrags = int(r.int("defrag.max-frags", int64(o.MaxFrags)))
+	o.Timeout = int64(r.seconds("defrag.timeout", o.Timeout/int64(time.Second)))
+	o.IgnoreVLAN = !r.bool("vlan.use-for-tracking", true)
+	o.HostOS = r.hostOS()
+	if n := f.Node("defrag.host-config"); n != nil {
+		for i, item := range n.Kids {
+			path := "defrag.host-config." + strconv.Itoa(i) + "." + item.Value
+			timeout := r.seconds(path+".timeout", o.Timeout/int64(time.Second))
+			list, _ := f.Node(path + ".address").list()
+			for _, s := range list {
+				p, err := parsePrefix(s)
+				if err != nil {
+					r.fail(path+".address", err)
+					continue
+				}
+				o.HostTimeouts = append(o.HostTimeouts, stream.HostTimeout{Addr: p.Masked().Addr().As16(), Bits: bits128(p), Timeout: int64(timeout)})
+			}
+		}
+		if len(o.HostTimeouts) > maxHostOS {
+			r.fail("defrag.host-config", fmt.Errorf("%d networks, at most %d are possible", len(o.HostTimeouts), maxHostOS))
+		}
+	}
+	if r.err != nil {
+		return o, r.err
+	}
+	if err := o.Validate(); err != nil {
+		return o, err
+	}
+	return o, nil
+}
+
+// bits128 returns the length of p in the form of 16-byte addresses.
+func bits128(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return p.Bits() + 96
+	}
+	return p.Bits()
 }
 
 // FileStore is the output file-store.

@@ -32,6 +32,14 @@ func TestStock(t *testing.T) {
 	if !reflect.DeepEqual(st, stream.DefaultOptions()) {
 		t.Errorf("Stream = %+v\nwant %+v", st, stream.DefaultOptions())
 	}
+	df, err := f.Defrag()
+	if err != nil || len(df.HostOS) != 1 {
+		t.Errorf("Defrag = %+v, %v", df, err)
+	}
+	df.HostOS = nil
+	if !reflect.DeepEqual(df, stream.DefaultDefragOptions()) {
+		t.Errorf("Defrag = %+v\nwant %+v", df, stream.DefaultDefragOptions())
+	}
 	d, err := f.Decoder()
 	if err != nil || !slices.Equal(d.VXLANPorts, []uint16{4789}) || !slices.Equal(d.GENEVEPorts, []uint16{6081}) ||
 		!slices.Equal(d.TeredoPorts, []uint16{3544}) {
@@ -113,6 +121,11 @@ stream:
 host-os-policy:
   linux: [10.0.0.0/8, "2001:db8::/32", 192.0.2.1]
 flow-timeouts: {tcp: {closed: 5}}
+defrag:
+  memcap: 2mb
+  timeout: 30
+  host-config:
+    - dmz: {timeout: 10, address: [192.0.2.0/24, "::1"]}
 outputs:
   - file-store: {enabled: yes, version: 2, force-filestore: yes, stream-depth: 0, force-hash: [md5], dir: files}
   - lua: {enabled: yes}
@@ -134,6 +147,11 @@ rule-files: [a.rules, b.rules]
 	fl, err := f.Flow()
 	if err != nil || !fl.Midstream || !fl.IgnoreRecursion || fl.Timeouts[flow.ClassTCP].Closed != 5*time.Second {
 		t.Errorf("Flow = %+v, %v", fl, err)
+	}
+	df, err := f.Defrag()
+	if err != nil || df.Memcap != 2<<20 || df.Timeout != 30e9 || len(df.HostTimeouts) != 2 || df.HostTimeouts[0].Bits != 120 ||
+		df.HostTimeouts[0].Timeout != 10e9 || df.HostTimeouts[1].Bits != 128 {
+		t.Errorf("Defrag = %+v, %v", df, err)
 	}
 	if v := f.Vars(); v.Addresses["A"] != "[10.0.0.0/8,!10.1.0.0/16]" || v.Addresses["B"] != "$A" {
 		t.Errorf("Vars = %v", v)
@@ -306,7 +324,8 @@ func TestSuiteSettings(t *testing.T) {
 		_, e4 := f.FileStore()
 		_, e5 := f.Detect()
 		_, e6 := f.Stats()
-		for _, err := range []error{e1, e2, e3, e4, e5, e6} {
+		_, e7 := f.Defrag()
+		for _, err := range []error{e1, e2, e3, e4, e5, e6, e7} {
 			if err != nil {
 				t.Errorf("%s: %v", p, err)
 			}
