@@ -48,7 +48,11 @@ func (w *Worker) logTx(p *packet.Parsed, e *entry, tx proto.Tx) {
 		return
 	}
 	c := e.V.app
-	h := w.txHeader(p, e, tx, proto.ToServer)
+	dir := proto.ToServer
+	if pr.Unidirectional && pr.LogByDir {
+		dir = tx.Base().Dir
+	}
+	h := w.txHeader(p, e, tx, dir)
 	for i := range w.outs {
 		w.outs[i].buf = w.outs[i].w.Tx(w.outs[i].buf, h, c, tx)
 	}

@@ -140,7 +140,7 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	add("flow.memuse", f.MemUse)
 	dst = w.appendStreamCounters(dst)
 	if w.det != nil {
-		c := w.det.Counters()
+		c := &w.det.Counters
 		add("detect.alert", c.Alerts)
 		add("detect.alert_queue_overflow", c.AlertOverflow)
 		add("detect.alerts_suppressed", c.Suppressed)
