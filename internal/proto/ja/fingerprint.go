@@ -84,11 +84,7 @@ func (h *Hello) AppendJA4(b []byte, quic bool) []byte {
 	} else {
 		b = append(b, 't')
 	}
-	v := h.Legacy
-	if h.Version != 0 {
-		v = h.Version
-	}
-	b = append(b, ja4Version(v)...)
+	b = append(b, ja4Version(max(h.Legacy, h.Version))...)
 	if h.HasSNI {
 		b = append(b, 'd')
 	} else {

@@ -50,11 +50,11 @@ const (
 // was read from.
 type Hello struct {
 	Legacy    uint16 // version field of the message
-	Version   uint16 // from the extension supported_versions; 0 when absent
+	Version   uint16 // from the extension supported_versions; 0 when absent. A client's is the first that is known
 	Random    []byte // 32 bytes
 	SessionID []byte
 	Ciphers   []byte // client: list of 16-bit suites; server: one
-	Exts      []byte // the extensions, without their total length
+	Exts      []byte // the extensions, without their total length, up to the first fault
 	HasExts   bool
 	SNI       []byte
 	HasSNI    bool
@@ -64,7 +64,6 @@ type Hello struct {
 	SigAlgs   []byte // list of 16-bit schemes
 	HasTicket bool   // the session ticket extension, even if empty
 	Heartbeat bool
-	Compress  uint8 // server: compression method
 	Fault     Fault
 }
 
@@ -72,7 +71,7 @@ type Hello struct {
 // header). It keeps slices of b.
 func ParseClient(b []byte) (h Hello) {
 	c := cursor{b: b}
-	if !h.start(&c) {
+	if !h.start(&c, false) {
 		return h
 	}
 	var ok bool
@@ -91,18 +90,28 @@ func ParseClient(b []byte) (h Hello) {
 // ParseServer reads the body of a ServerHello.
 func ParseServer(b []byte) (h Hello) {
 	c := cursor{b: b}
-	if !h.start(&c) {
+	if !h.start(&c, true) {
 		return h
 	}
-	if len(c.b) < 3 {
+	n := 3 // cipher suite and compression method
+	if h.early13() {
+		n = 2
+	}
+	if len(c.b) < n {
 		h.Fault = Malformed
 		return h
 	}
-	h.Ciphers, h.Compress = c.b[:2], c.b[2]
-	c.b = c.b[3:]
+	h.Ciphers, c.b = c.b[:2], c.b[n:]
 	h.extensions(&c, false)
 	return h
 }
+
+// DraftBefore16 stands for the drafts of TLS 1.3 before the 16th.
+const DraftBefore16 = 0x7f01
+
+// early13 tells whether a server's hello has the form of the drafts of TLS 1.3
+// before the 22nd: no session id and no compression method.
+func (h *Hello) early13() bool { return h.Legacy > 0x7f00 && h.Legacy < 0x7f16 }
 
 // ClearExtensions forgets everything that the extensions said.
 func (h *Hello) ClearExtensions() {
@@ -119,7 +128,7 @@ func (h *Hello) Cipher() uint16 {
 }
 
 // start reads version, random and session id.
-func (h *Hello) start(c *cursor) bool {
+func (h *Hello) start(c *cursor, server bool) bool {
 	if len(c.b) < 35 {
 		h.Fault = Malformed
 		return false
@@ -127,6 +136,12 @@ func (h *Hello) start(c *cursor) bool {
 	h.Legacy = binary.BigEndian.Uint16(c.b)
 	h.Random = c.b[2:34]
 	c.b = c.b[34:]
+	if server && h.early13() {
+		if h.Legacy < 0x7f10 {
+			h.Version = DraftBefore16
+		}
+		return true
+	}
 	var ok bool
 	if h.SessionID, ok = c.vector(1); !ok {
 		h.Fault = Malformed
@@ -143,8 +158,8 @@ func (h *Hello) extensions(c *cursor, client bool) {
 		h.Fault = Malformed
 		return
 	}
-	h.Exts, h.HasExts = all, true
-	for e := (cursor{b: all}); len(e.b) > 0; {
+	h.HasExts = true
+	for e := (cursor{b: all}); len(e.b) > 0; h.Exts = all[:len(all)-len(e.b)] {
 		if len(e.b) < 4 {
 			h.Fault = Malformed
 			return
@@ -247,7 +262,8 @@ func (h *Hello) versions(c *cursor, client bool) {
 	}
 	list, _ := c.vector(1)
 	for ; len(list) >= 2; list = list[2:] {
-		if v := binary.BigEndian.Uint16(list); !Grease(v) {
+		v := binary.BigEndian.Uint16(list)
+		if v >= 0x0300 && v <= 0x0304 || v >= 0x7f10 && v <= 0x7f1c || v == 0xfb17 || v == 0xfb1a {
 			h.Version = v
 			return
 		}

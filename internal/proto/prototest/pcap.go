@@ -124,6 +124,7 @@ type flowState struct {
 	seg   [2][]segment
 	first [2]uint32
 	have  [2]bool
+	syn   bool
 	seen  []event
 }
 
@@ -227,6 +228,7 @@ func (a *assembler) frame(f frame) {
 		st, dir := a.flow(s, d, false)
 		seq, data := binary.BigEndian.Uint32(b[4:]), b[int(b[12]>>4)*4:]
 		if b[13]&2 != 0 {
+			st.syn = true
 			seq++
 			st.first[dir], st.have[dir] = seq, true
 		}
@@ -266,6 +268,7 @@ func (a *assembler) finish() []*Flow {
 		if st.f.Hint.UDP {
 			continue
 		}
+		st.f.Hint.Midstream = !st.syn
 		var next [2]int
 		var at [2]int
 		for d := range st.seg {

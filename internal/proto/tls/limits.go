@@ -9,7 +9,7 @@ const (
 	MaxHandshake = 128 << 10
 	// MaxRecords bounds the records read in one call without the event
 	// too_many_records_in_packet.
-	MaxRecords = 255
+	MaxRecords = 1024
 	// MaxChain bounds the certificates kept of one chain.
 	MaxChain = 32
 	// MaxNames bounds the subject alternative names kept. Certificates of

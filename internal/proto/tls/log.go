@@ -194,7 +194,13 @@ func fingerprints(t *Tx, w *jsonw.Writer, set item) {
 	if set&itemJA3S != 0 && t.cfg.ja3 {
 		ja3("ja3s", &t.Server, true, w)
 	}
-	if h := t.Client.JA4(); set&itemJA4 != 0 && t.cfg.ja4 && h != nil {
+	if set&itemJA4 != 0 && t.cfg.ja4 {
+		h := t.Client.JA4()
+		if h == nil {
+			// Suricata shows the fingerprint of nothing when the hello was of SSL
+			// 2.0 or not seen.
+			h = (&ja.Hello{}).AppendJA4(nil, false)
+		}
 		w.Bytes("ja4", h)
 	}
 }

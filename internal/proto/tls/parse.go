@@ -18,24 +18,19 @@ const (
 
 // Handshake types.
 const (
-	hsHelloRequest   = 0
-	hsClientHello    = 1
-	hsServerHello    = 2
-	hsTicket         = 4
-	hsEndOfEarlyData = 5
-	hsEncryptedExts  = 8
-	hsCertificate    = 11
-	hsServerKey      = 12
-	hsCertRequest    = 13
-	hsServerDone     = 14
-	hsCertVerify     = 15
-	hsClientKey      = 16
-	hsFinished       = 20
-	hsCertURL        = 21
-	hsCertStatus     = 22
-	hsSupplemental   = 23
-	hsKeyUpdate      = 24
-	hsNextProto      = 67
+	hsHelloRequest = 0
+	hsClientHello  = 1
+	hsServerHello  = 2
+	hsTicket       = 4
+	hsCertificate  = 11
+	hsServerKey    = 12
+	hsCertRequest  = 13
+	hsServerDone   = 14
+	hsCertVerify   = 15
+	hsClientKey    = 16
+	hsFinished     = 20
+	hsCertURL      = 21
+	hsCertStatus   = 22
 )
 
 // parser follows one flow.
@@ -44,15 +39,19 @@ type parser struct {
 	cfg *config
 	tx  *Tx
 	dir [2]direction
+	// encrypted tells that one side has changed its cipher. From then on neither
+	// side shows handshake messages, except behind a HelloRetryRequest, which
+	// adds nothing.
+	encrypted bool
 }
 
 // direction is the state of one direction of the byte stream.
 type direction struct {
 	skip      int    // bytes of the current record that are not looked at
 	hs        []byte // handshake message being put together
+	hsSkip    int    // bytes of a handshake message that are not looked at
 	first     bool   // a record header has been seen
 	v2        bool   // the first hello was of SSL 2.0
-	encrypted bool   // a change of cipher has been seen
 	hbLen     int    // length of an encrypted heartbeat request, 0 none
 }
 
@@ -133,18 +132,23 @@ func (p *parser) record(dir proto.Dir, b []byte, off uint64) (used, need int, ok
 		return 0, 5, true
 	}
 	typ, ver, n := b[0], binary.BigEndian.Uint16(b[1:]), int(binary.BigEndian.Uint16(b[3:]))
+	if s := p.tx.side(dir); s.Version != 0 {
+		ver = s.Version
+	}
 	switch {
-	case !d.first && (ver < 0x0300 || ver > 0x0304):
+	case typ&0xc0 != 0: // would be SSL 2.0, which has no place here
+		return 0, 0, false
+	case typ < recCCS || typ > recHeartbeat:
+		p.event(EventInvalidRecordType)
+		return 0, 0, false
+	case !validVersion(ver):
 		p.event(EventInvalidRecordVersion)
 		return 0, 0, false
 	case n == 0 || n > maxRecord:
 		p.event(EventInvalidRecordLength)
 		return 0, 0, false
-	case typ < recCCS || typ > recHeartbeat:
-		p.event(EventInvalidRecordType)
-		return 0, 0, false
 	}
-	if typ == recData || d.encrypted && typ != recHeartbeat && typ != recAlert {
+	if typ == recData || p.encrypted && typ != recHeartbeat && typ != recAlert {
 		p.header(dir, typ, ver, n, off)
 		p.opaque(dir, typ)
 		d.skip = n
@@ -160,7 +164,7 @@ func (p *parser) record(dir proto.Dir, b []byte, off uint64) (used, need int, ok
 	case recCCS:
 		p.changeCipher(dir)
 	case recAlert:
-		ok = p.alert(dir, body)
+		ok = p.alert(body)
 	case recHandshake:
 		p.handshake(dir, body)
 	case recHeartbeat:
@@ -215,11 +219,11 @@ func (p *parser) done(dir proto.Dir) {
 	}
 }
 
-// changeCipher notes that direction dir is encrypted from here on. For the
-// client this is the end of its handshake.
+// changeCipher notes that the session is encrypted from here on. For the client
+// this is the end of its handshake.
 func (p *parser) changeCipher(dir proto.Dir) {
-	p.dir[dir].encrypted = true
-	p.dir[dir].hs = nil
+	p.encrypted = true
+	p.dir[0].hs, p.dir[1].hs = nil, nil
 	if dir == proto.ToServer {
 		p.done(dir)
 	}
@@ -233,9 +237,9 @@ const (
 
 // alert looks at an alert record. A record of more than two bytes is encrypted.
 // A fatal alert ends the session.
-func (p *parser) alert(dir proto.Dir, b []byte) bool {
+func (p *parser) alert(b []byte) bool {
 	switch {
-	case p.dir[dir].encrypted:
+	case p.encrypted:
 	case len(b) < 2:
 		p.event(EventInvalidAlert)
 		return false
@@ -259,7 +263,7 @@ const (
 // (CVE-2014-0160): a payload length beyond the record, or, once encrypted, a
 // response larger than its request.
 func (p *parser) heartbeat(dir proto.Dir, b []byte) bool {
-	if p.dir[dir].encrypted {
+	if p.encrypted {
 		p.encryptedHeartbeat(dir, len(b))
 		return true
 	}
@@ -296,42 +300,48 @@ func (p *parser) encryptedHeartbeat(dir proto.Dir, n int) {
 }
 
 // handshake takes the content of a handshake record and looks at the messages
-// that are whole.
+// that are whole. A message that is too large is stepped over.
 func (p *parser) handshake(dir proto.Dir, b []byte) {
 	d := &p.dir[dir]
-	if len(d.hs) > 0 {
-		// A message begun in an earlier record goes on.
-		need := hsNeed(d.hs)
-		for len(d.hs) < need && len(b) > 0 {
-			k := min(need-len(d.hs), len(b))
-			d.hs, b = append(d.hs, b[:k]...), b[k:]
-			need = hsNeed(d.hs)
-		}
-		if len(d.hs) < need {
-			return
-		}
-		m := d.hs
-		d.hs = nil
-		if !p.message(dir, m) {
-			return
-		}
-	}
 	for len(b) > 0 {
-		n := hsNeed(b)
-		if n-4 > MaxHandshake {
-			p.event(EventHandshakeInvalidLength)
+		if d.hsSkip > 0 {
+			k := min(d.hsSkip, len(b))
+			d.hsSkip, b = d.hsSkip-k, b[k:]
+			continue
+		}
+		m := b
+		if len(d.hs) > 0 {
+			m = d.hs
+		}
+		if !knownMessage(m[0]) {
+			p.event(EventInvalidHandshakeMessage)
+			d.hs = nil
 			return
 		}
-		if n > len(b) {
-			// The bytes are the caller's: what waits for more is copied.
-			d.hs = append(make([]byte, 0, min(n, 4<<10)), b...)
-			return
+		need := hsNeed(m)
+		if need > MaxHandshake {
+			d.hsSkip, d.hs = need-len(d.hs), nil
+			continue
 		}
-		if !p.message(dir, append(make([]byte, 0, n), b[:n]...)) {
-			return
+		k := min(need-len(d.hs), len(b))
+		if d.hs == nil {
+			// The bytes are the caller's, and what is kept of a message points
+			// into it: it is copied.
+			d.hs = make([]byte, 0, min(need, 4<<10))
 		}
-		b = b[n:]
+		d.hs, b = append(d.hs, b[:k]...), b[k:]
+		if len(d.hs) == hsNeed(d.hs) && len(d.hs) >= 4 {
+			m, d.hs = d.hs, nil
+			p.message(dir, m)
+		}
 	}
+}
+
+// knownMessage tells whether typ is a handshake message that may be seen in
+// clear.
+func knownMessage(typ byte) bool {
+	return typ <= hsServerHello || typ == hsTicket || typ >= hsCertificate && typ <= hsClientKey ||
+		typ >= hsFinished && typ <= hsCertStatus
 }
 
 // hsNeed returns how long the handshake message that begins with b is, 4 while
@@ -343,9 +353,8 @@ func hsNeed(b []byte) int {
 	return 4 + (int(b[1])<<16 | int(b[2])<<8 | int(b[3]))
 }
 
-// message looks at one whole handshake message. It keeps slices of m. It returns
-// false when nothing behind it in the same record is to be looked at.
-func (p *parser) message(dir proto.Dir, m []byte) bool {
+// message looks at one whole handshake message. It keeps slices of m.
+func (p *parser) message(dir proto.Dir, m []byte) {
 	t, body := p.tx, m[4:]
 	switch m[0] {
 	case hsClientHello:
@@ -370,13 +379,7 @@ func (p *parser) message(dir proto.Dir, m []byte) bool {
 		t.states[dir] |= stateServerKey
 	case hsClientKey:
 		t.states[dir] |= stateClientKey
-	case hsHelloRequest, hsTicket, hsEndOfEarlyData, hsEncryptedExts, hsCertVerify, hsFinished,
-		hsCertURL, hsCertStatus, hsSupplemental, hsKeyUpdate, hsNextProto:
-	default:
-		p.event(EventInvalidHandshakeMessage)
-		return false
 	}
-	return true
 }
 
 // clientHello reads a ClientHello. A second one, as after a HelloRetryRequest,
@@ -394,10 +397,13 @@ func (p *parser) clientHello(b []byte) {
 	if len(h.Random) == 0 {
 		return
 	}
-	t.Client.Seen, t.Client.Version = true, h.Legacy
 	if h.Legacy == 0x0300 {
 		// SSL 3.0 has no extensions.
 		h.ClearExtensions()
+	}
+	t.Client.Seen, t.Client.Version = true, h.Legacy
+	if h.Version != 0 {
+		t.Client.Version = h.Version
 	}
 	t.Client.Hello = h
 	if h.HasTicket {
@@ -437,7 +443,7 @@ func (p *parser) serverHello(b []byte) {
 	}
 	c := &t.Client.Hello
 	switch {
-	case h.Version != 0:
+	case h.Version != 0 || is13(s.Version):
 		t.WithoutCert = t.WithoutCert || c.Version != 0 || !t.Client.Seen
 	case len(h.SessionID) > 0 && string(h.SessionID) == string(c.SessionID):
 		t.WithoutCert = true
@@ -463,26 +469,30 @@ func (p *parser) certificates(dir proto.Dir, b []byte) {
 		return
 	}
 	if len(b) < 3 {
-		p.event(EventCertInvalidLength)
 		return
 	}
 	n := int(b[0])<<16 | int(b[1])<<8 | int(b[2])
 	if n > len(b)-3 {
-		p.event(EventCertInvalidLength)
-		n = len(b) - 3
+		return
 	}
 	for b = b[3 : 3+n]; len(b) > 0 && len(s.Chain) < MaxChain; {
 		if len(b) < 3 {
-			p.event(EventCertInvalidLength)
+			p.event(EventInvalidCertificate)
 			break
 		}
 		k := int(b[0])<<16 | int(b[1])<<8 | int(b[2])
-		if k == 0 || k > len(b)-3 {
+		b = b[3:]
+		switch {
+		case k > len(b):
+			p.event(EventInvalidCertificate)
+			b = nil
+			continue
+		case k > 0:
+			s.Chain = append(s.Chain, b[:k])
+		case len(s.Chain) == 0:
 			p.event(EventCertInvalidLength)
-			break
 		}
-		s.Chain = append(s.Chain, b[3:3+k])
-		b = b[3+k:]
+		b = b[k:]
 	}
 	if len(s.Chain) == 0 {
 		return
@@ -492,7 +502,10 @@ func (p *parser) certificates(dir proto.Dir, b []byte) {
 	for _, e := range bad {
 		p.event(e)
 	}
-	s.Cert, s.HasCert = cert, len(cert.Subject) > 0 || len(cert.Issuer) > 0
+	s.Cert, s.HasCert = cert, len(bad) == 0
+	if !s.HasCert {
+		return
+	}
 	to := ClientCertDone
 	if dir == proto.ToClient {
 		to = ServerCertDone

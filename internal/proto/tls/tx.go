@@ -116,7 +116,7 @@ func versionName(v uint16) string {
 		return "TLS 1.2"
 	case 0x0304:
 		return "TLS 1.3"
-	case 0x7f01:
+	case ja.DraftBefore16:
 		return "TLS 1.3 draft-<16"
 	case 0xfb17:
 		return "TLS 1.3 draft-23-fb"
@@ -129,9 +129,12 @@ func versionName(v uint16) string {
 	return decimal(uint64(v))
 }
 
+// validVersion tells whether records may be of version v.
+func validVersion(v uint16) bool { return v >= 0x0300 && v <= 0x0303 || is13(v) }
+
 // is13 tells whether v is TLS 1.3 or one of its drafts.
 func is13(v uint16) bool {
-	return v == 0x0304 || v>>8 == 0x7f || v == 0xfb17 || v == 0xfb1a
+	return v == 0x0304 || v == ja.DraftBefore16 || v >= 0x7f10 && v <= 0x7f1c || v == 0xfb17 || v == 0xfb1a
 }
 
 func decimal(v uint64) string {

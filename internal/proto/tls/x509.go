@@ -373,66 +373,10 @@ func appendText(out []byte, tag byte, b []byte) ([]byte, bool) {
 
 // appendAttribute appends the short name of an attribute type.
 func appendAttribute(out, id []byte) []byte {
-	switch string(id) {
-	case "\x55\x04\x03":
-		return append(out, "CN"...)
-	case "\x55\x04\x04":
-		return append(out, "surname"...)
-	case "\x55\x04\x05":
-		return append(out, "serialNumber"...)
-	case "\x55\x04\x06":
-		return append(out, "C"...)
-	case "\x55\x04\x07":
-		return append(out, "L"...)
-	case "\x55\x04\x08":
-		return append(out, "ST"...)
-	case "\x55\x04\x09":
-		return append(out, "streetAddress"...)
-	case "\x55\x04\x0a":
-		return append(out, "O"...)
-	case "\x55\x04\x0b":
-		return append(out, "OU"...)
-	case "\x55\x04\x0c":
-		return append(out, "title"...)
-	case "\x55\x04\x0d":
-		return append(out, "description"...)
-	case "\x55\x04\x0f":
-		return append(out, "businessCategory"...)
-	case "\x55\x04\x10":
-		return append(out, "postalAddress"...)
-	case "\x55\x04\x11":
-		return append(out, "postalCode"...)
-	case "\x55\x04\x29":
-		return append(out, "name"...)
-	case "\x55\x04\x2a":
-		return append(out, "givenName"...)
-	case "\x55\x04\x2b":
-		return append(out, "initials"...)
-	case "\x55\x04\x2c":
-		return append(out, "generationQualifier"...)
-	case "\x55\x04\x2d":
-		return append(out, "uniqueIdentifier"...)
-	case "\x55\x04\x2e":
-		return append(out, "dnQualifier"...)
-	case "\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x01":
-		return append(out, "msJurisdictionLocality"...)
-	case "\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x02":
-		return append(out, "msJurisdictionStateOrProvince"...)
-	case "\x2b\x06\x01\x04\x01\x82\x37\x3c\x02\x01\x03":
-		return append(out, "msJurisdictionCountry"...)
-	case "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01":
-		return append(out, "Email"...)
-	case "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x02":
-		return append(out, "unstructuredName"...)
-	case "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07":
-		return append(out, "challengePassword"...)
-	case "\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01":
-		return append(out, "uid"...)
-	case "\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19":
-		return append(out, "DC"...)
+	if name := oidName(id); name != "" {
+		return append(out, name...)
 	}
-	out = append(out, "OID("...)
-	return append(appendOID(out, id), ')')
+	return append(appendOID(append(out, "OID("...), id), ')')
 }
 
 // appendOID appends an object identifier in dotted form.
