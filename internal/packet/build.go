@@ -148,7 +148,7 @@ func SetChecksums(ip []byte) {
 	var d Decoder
 	d.maxLayers = MaxLayers
 	p := Parsed{Data: ip}
-	d.rawIP(&p, 0)
+	d.rawIP(&p, 0, new(inner))
 	if h := p.IPv4Header(); h != nil {
 		h[10], h[11] = 0, 0
 		binary.BigEndian.PutUint16(h[10:], InternetChecksum(h))

@@ -73,7 +73,9 @@ func (d *Decoder) Decode(dst []Parsed, link Link, data []byte, wireLen int, t in
 	p.WireLen = max(wireLen, len(data))
 	p.Time = t
 	p.Link = link
-	return d.tunnels(dst, d.link(p, link))
+	var in inner
+	d.link(p, link, &in)
+	return d.tunnels(dst, &in)
 }
 
 // DecodeIP is Decode for a packet that begins at its IP header: one that was put
@@ -114,7 +116,9 @@ func (d *Decoder) DecodeAt(dst []Parsed, data []byte, l3 int, t int64, parent *P
 			p.Layers = from.Layers - 1
 		}
 	}
-	return d.tunnels(dst, d.rawIP(p, l3))
+	var in inner
+	d.rawIP(p, l3, &in)
+	return d.tunnels(dst, &in)
 }
 
 // grow makes room for one more Parsed, all zero.
@@ -141,7 +145,8 @@ const (
 	innerERSPAN2
 )
 
-// inner is the packet inside a tunnel: bytes off..end of the outer packet's Data.
+// inner is the packet inside a tunnel: bytes off..end of the outer packet's Data. The
+// decoding functions fill in the one they are handed when they find a tunnel.
 type inner struct {
 	off, end int
 	vni      uint32
@@ -149,9 +154,17 @@ type inner struct {
 	src      Source
 }
 
+// set fills in the fields one by one, which is faster than a literal: that is built
+// beside and copied.
+func (in *inner) set(kind innerKind, off, end int, src Source) {
+	in.kind, in.src = kind, src
+	in.off, in.end = off, end
+	in.vni = 0
+}
+
 // tunnels decodes the packet in within the last element of dst, and what is within that.
 // It ends because every packet counts a layer.
-func (d *Decoder) tunnels(dst []Parsed, in inner) []Parsed {
+func (d *Decoder) tunnels(dst []Parsed, in *inner) []Parsed {
 	for in.kind != innerNone {
 		n := len(dst)
 		if dst[n-1].Layers+1 >= d.maxLayers {
@@ -170,37 +183,34 @@ func (d *Decoder) tunnels(dst []Parsed, in inner) []Parsed {
 		p.VNI = in.vni
 		p.Layers = outer.Layers
 		p.Recursion = outer.Recursion + 1
-		in = d.inner(p, in.kind)
+		kind := in.kind
+		in.kind = innerNone
+		d.inner(p, kind, in)
 	}
 	return dst
 }
 
 // inner decodes p, whose Data begins with what kind says.
-func (d *Decoder) inner(p *Parsed, kind innerKind) inner {
+func (d *Decoder) inner(p *Parsed, kind innerKind, in *inner) {
+	p.Link = LinkRaw12
 	switch kind {
 	case innerEthernet:
 		p.Link = LinkEthernet
-		return d.ethernet(p, 0)
+		d.ethernet(p, 0, in)
 	case innerIPv4:
-		p.Link = LinkRaw12
-		return d.ipv4(p, 0)
+		d.ipv4(p, 0, in)
 	case innerIPv6:
-		p.Link = LinkRaw12
-		return d.ipv6(p, 0)
+		d.ipv6(p, 0, in)
 	case innerPPP:
-		p.Link = LinkRaw12
-		return d.ppp(p, 0)
+		d.ppp(p, 0, in)
 	case innerVLAN:
-		p.Link = LinkRaw12
-		return d.payload(p, 0, etVLAN, unknownVLAN)
+		d.payload(p, 0, etVLAN, unknownVLAN, in)
 	case innerARP:
-		p.Link = LinkRaw12
-		return d.arp(p, 0)
+		d.arp(p, 0, in)
 	case innerERSPAN2:
 		p.Link = LinkEthernet
-		return d.erspan2(p)
+		d.erspan2(p, in)
 	}
-	return inner{}
 }
 
 // enter counts one more header; false means that there are too many and decoding

@@ -1,5 +1,7 @@
 package packet
 
+import "encoding/binary"
+
 const (
 	lenIPv4 = 20
 	lenIPv6 = 40
@@ -11,39 +13,44 @@ var v4Prefix = [12]byte{10: 0xff, 11: 0xff}
 // AddrFrom4 returns the Addr of an IPv4 address.
 func AddrFrom4(b [4]byte) Addr {
 	var a Addr
-	copy(a[:12], v4Prefix[:])
-	copy(a[12:], b[:])
+	a.set4(b[:])
 	return a
+}
+
+// set4 stores an IPv4 address in a, which must be all zero. One store of 8 bytes: with
+// smaller ones, reading the address soon after has to wait for them.
+func (a *Addr) set4(b []byte) {
+	binary.LittleEndian.PutUint64(a[8:], 0xffff_0000|uint64(binary.LittleEndian.Uint32(b))<<32)
 }
 
 // Is4 tells whether a has the form of an IPv4 address.
 func (a Addr) Is4() bool { return [12]byte(a[:12]) == v4Prefix }
 
 // ipv4 decodes an IPv4 header (RFC 791) at off and what it carries.
-func (d *Decoder) ipv4(p *Parsed, off int) inner {
+func (d *Decoder) ipv4(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenIPv4
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) < lenIPv4 {
 		p.fail(IPv4PktTooSmall)
-		return inner{}
+		return
 	}
 	h := b[:lenIPv4:lenIPv4]
 	if h[0]>>4 != 4 {
 		p.fail(IPv4WrongIPVersion)
-		return inner{}
+		return
 	}
 	hlen := int(h[0]&0x0f) * 4
 	if hlen < lenIPv4 {
 		p.fail(IPv4HLenTooSmall)
-		return inner{}
+		return
 	}
 	total := int(be16(h[2:4]))
 	if total < hlen {
 		p.fail(IPv4IPLenSmallerThanHLen)
-		return inner{}
+		return
 	}
 	end := off + total
 	if total > len(b) {
@@ -51,7 +58,7 @@ func (d *Decoder) ipv4(p *Parsed, off int) inner {
 		p.Truncated = true
 		end = len(p.Data)
 		if d.opts.StopTruncated || hlen > len(b) {
-			return inner{}
+			return
 		}
 	}
 	p.IPVersion = 4
@@ -59,8 +66,8 @@ func (d *Decoder) ipv4(p *Parsed, off int) inner {
 	p.TTL = h[8]
 	p.Proto = h[9]
 	p.IPID = uint32(be16(h[4:6]))
-	p.Src = AddrFrom4([4]byte(h[12:16]))
-	p.Dst = AddrFrom4([4]byte(h[16:20]))
+	p.Src.set4(h[12:16])
+	p.Dst.set4(h[16:20])
 	p.L3, p.L3Len, p.IPEnd, p.IPTotal = off, hlen, end, total
 	p.Payload, p.PayloadEnd = off+hlen, end
 	p.Depth = DepthNet
@@ -73,17 +80,17 @@ func (d *Decoder) ipv4(p *Parsed, off int) inner {
 		p.Fragment = true
 		p.MoreFrags = frag&0x2000 != 0
 		p.FragOffset = frag << 3
-		return inner{}
+		return
 	}
 	switch p.Proto {
 	case ProtoTCP:
 		d.tcp(p)
 	case ProtoUDP:
-		return d.udp(p)
+		d.udp(p, in)
 	case ProtoICMP:
 		d.icmp4(p)
 	case ProtoGRE:
-		return d.gre(p)
+		d.gre(p, in)
 	case ProtoSCTP:
 		d.sctp(p)
 	case ProtoESP:
@@ -92,14 +99,13 @@ func (d *Decoder) ipv4(p *Parsed, off int) inner {
 		p.Seen |= SeenIGMP
 	case ProtoIPIP:
 		p.Seen |= SeenIPv4InIPv4
-		return inner{kind: innerIPv4, off: p.Payload, end: end, src: FromTunnelIPv4}
+		in.set(innerIPv4, p.Payload, end, FromTunnelIPv4)
 	case ProtoIPv6:
 		p.Seen |= SeenIPv6InIPv4
-		return inner{kind: innerIPv6, off: p.Payload, end: end, src: FromTunnelIPv6}
+		in.set(innerIPv6, p.Payload, end, FromTunnelIPv6)
 	case ProtoICMPv6:
 		p.fail(IPv4WithICMPv6)
 	}
-	return inner{}
 }
 
 // IPv4 option types (IANA IP option numbers), copy flag included.

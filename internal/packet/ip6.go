@@ -1,20 +1,20 @@
 package packet
 
 // ipv6 decodes an IPv6 header (RFC 8200) at off and what it carries.
-func (d *Decoder) ipv6(p *Parsed, off int) inner {
+func (d *Decoder) ipv6(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenIPv6
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) < lenIPv6 {
 		p.fail(IPv6PktTooSmall)
-		return inner{}
+		return
 	}
 	h := b[:lenIPv6:lenIPv6]
 	if h[0]>>4 != 6 {
 		p.fail(IPv6WrongIPVersion)
-		return inner{}
+		return
 	}
 	total := lenIPv6 + int(be16(h[4:6]))
 	end := off + total
@@ -23,7 +23,7 @@ func (d *Decoder) ipv6(p *Parsed, off int) inner {
 		p.Truncated = true
 		end = len(p.Data)
 		if d.opts.StopTruncated {
-			return inner{}
+			return
 		}
 	}
 	p.IPVersion = 6
@@ -35,66 +35,65 @@ func (d *Decoder) ipv6(p *Parsed, off int) inner {
 	p.L3, p.L3Len, p.IPEnd, p.IPTotal = off, lenIPv6, end, total
 	p.Payload, p.PayloadEnd = off+lenIPv6, end
 	p.Depth = DepthNet
-	if in, done := d.upper6(p); done {
-		return in
+	if !d.upper6(p, in) {
+		d.extHdrs(p, in)
 	}
-	return d.extHdrs(p)
 }
 
 // upper6 decodes what p.Proto says at p.Payload. done is false when p.Proto is an
 // extension header, or is not known.
-func (d *Decoder) upper6(p *Parsed) (in inner, done bool) {
+func (d *Decoder) upper6(p *Parsed, in *inner) (done bool) {
 	switch p.Proto {
 	case ProtoTCP:
 		d.tcp(p)
 	case ProtoUDP:
-		return d.udp(p), true
+		d.udp(p, in)
 	case ProtoICMPv6:
 		d.icmp6(p)
 	case ProtoSCTP:
 		d.sctp(p)
 	case ProtoGRE:
-		return d.gre(p), true
+		d.gre(p, in)
 	case ProtoESP:
 		d.esp(p)
 	case ProtoIPIP:
-		return d.ip4in6(p), true
+		d.ip4in6(p, in)
 	case ProtoIPv6:
-		return d.ip6in6(p), true
+		d.ip6in6(p, in)
 	case ProtoICMP:
 		p.AddEvent(IPv6WithICMPv4)
 	default:
-		return inner{}, false
+		return false
 	}
-	return inner{}, true
+	return true
 }
 
-func (d *Decoder) ip4in6(p *Parsed) inner {
+func (d *Decoder) ip4in6(p *Parsed, in *inner) {
 	b := p.Data[p.Payload:p.IPEnd]
 	if len(b) < lenIPv4 {
 		p.fail(IPv6IPv4InIPv6TooSmall)
-		return inner{}
+		return
 	}
 	if b[0]>>4 != 4 {
 		p.fail(IPv6IPv4InIPv6WrongVersion)
-		return inner{}
+		return
 	}
 	p.Seen |= SeenIPv4InIPv6
-	return inner{kind: innerIPv4, off: p.Payload, end: p.IPEnd, src: FromTunnelIPv4}
+	in.set(innerIPv4, p.Payload, p.IPEnd, FromTunnelIPv4)
 }
 
-func (d *Decoder) ip6in6(p *Parsed) inner {
+func (d *Decoder) ip6in6(p *Parsed, in *inner) {
 	b := p.Data[p.Payload:p.IPEnd]
 	if len(b) < lenIPv6 {
 		p.fail(IPv6IPv6InIPv6TooSmall)
-		return inner{}
+		return
 	}
 	if b[0]>>4 != 6 {
 		p.fail(IPv6IPv6InIPv6WrongVersion)
-		return inner{}
+		return
 	}
 	p.Seen |= SeenIPv6InIPv6
-	return inner{kind: innerIPv6, off: p.Payload, end: p.IPEnd, src: FromTunnelIPv6}
+	in.set(innerIPv6, p.Payload, p.IPEnd, FromTunnelIPv6)
 }
 
 // extSeen are the extension headers that one packet has had, to find duplicates.
@@ -105,7 +104,7 @@ type extSeen struct {
 
 // extHdrs walks the chain of extension headers. It is linear: every header is at
 // least 8 bytes, and the chain ends at the end of the packet.
-func (d *Decoder) extHdrs(p *Parsed) inner {
+func (d *Decoder) extHdrs(p *Parsed, in *inner) {
 	var seen extSeen
 	nextAt := p.L3 + 6 // where the type of the header at p.Payload is announced
 	for {
@@ -114,11 +113,11 @@ func (d *Decoder) extHdrs(p *Parsed) inner {
 			if len(b) > 0 {
 				p.AddEvent(IPv6DataAfterNoneHeader)
 			}
-			return inner{}
+			return
 		}
 		if len(b) < 2 {
 			p.short(IPv6TruncExtHdr)
-			return inner{}
+			return
 		}
 		var n int
 		switch p.Proto {
@@ -129,15 +128,14 @@ func (d *Decoder) extHdrs(p *Parsed) inner {
 		case ProtoAH:
 			n = max((int(b[1])+2)*4, 12) // RFC 4302 section 2.2
 		default:
-			in, done := d.upper6(p)
-			if !done {
+			if !d.upper6(p, in) {
 				p.AddEvent(IPv6UnknownNextHeader)
 			}
-			return in
+			return
 		}
 		if n > len(b) {
 			p.short(IPv6TruncExtHdr)
-			return inner{}
+			return
 		}
 		kind, at := p.Proto, p.Payload
 		first := kind == ProtoFragment && !seen.frag
@@ -149,7 +147,7 @@ func (d *Decoder) extHdrs(p *Parsed) inner {
 		if first {
 			p.FragHdr, p.FragNext = at, nextAt
 			if fragment6(p, b[:n]) {
-				return inner{}
+				return
 			}
 		}
 		nextAt = at

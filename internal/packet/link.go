@@ -51,41 +51,40 @@ const (
 )
 
 // link decodes from the link header on.
-func (d *Decoder) link(p *Parsed, link Link) inner {
+func (d *Decoder) link(p *Parsed, link Link, in *inner) {
 	switch link {
 	case LinkEthernet:
-		return d.ethernet(p, 0)
+		d.ethernet(p, 0, in)
 	case LinkVXLAN:
-		return d.bareVXLAN(p)
+		d.bareVXLAN(p, in)
 	case LinkGENEVE:
-		return d.bareGENEVE(p)
+		d.bareGENEVE(p, in)
 	case LinkRaw, LinkRaw12, LinkIPv4, LinkIPv6:
 		p.Seen |= SeenRaw
-		return d.rawIP(p, 0)
+		d.rawIP(p, 0, in)
 	case LinkNull, LinkLoop:
-		return d.null(p)
+		d.null(p, in)
 	case LinkSLL:
-		return d.sll(p)
+		d.sll(p, in)
 	case LinkSLL2:
-		return d.sll2(p)
+		d.sll2(p, in)
 	case LinkPPP:
-		return d.ppp(p, 0)
+		d.ppp(p, 0, in)
 	case LinkCHDLC:
-		return d.chdlc(p)
+		d.chdlc(p, in)
 	}
-	return inner{}
 }
 
 // ethernet decodes an Ethernet II header at off.
-func (d *Decoder) ethernet(p *Parsed, off int) inner {
+func (d *Decoder) ethernet(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenEthernet
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) < lenEthernet {
 		p.fail(EthernetPktTooSmall)
-		return inner{}
+		return
 	}
 	p.EtherDst = [6]byte(b[0:6])
 	p.EtherSrc = [6]byte(b[6:12])
@@ -94,60 +93,67 @@ func (d *Decoder) ethernet(p *Parsed, off int) inner {
 	et := be16(b[12:14])
 	p.EtherHdrType = et
 	p.Depth = DepthLink
-	return d.payload(p, off+lenEthernet, et, unknownEthernet)
+	d.payload(p, off+lenEthernet, et, unknownEthernet, in)
 }
 
 // payload decodes what follows a header whose EtherType field says et.
-func (d *Decoder) payload(p *Parsed, off int, et uint16, unknown unknownKind) inner {
+func (d *Decoder) payload(p *Parsed, off int, et uint16, unknown unknownKind, in *inner) {
 	for {
 		p.EtherType = et
 		switch et {
 		case etIPv4:
-			return d.ipv4(p, off)
+			d.ipv4(p, off, in)
+			return
 		case etIPv6:
-			return d.ipv6(p, off)
+			d.ipv6(p, off, in)
+			return
 		case etARP:
-			return d.arp(p, off)
+			d.arp(p, off, in)
+			return
 		case etVLAN, etQinQ, etOldQinQ:
 			next, ok := d.vlan(p, off)
 			if !ok {
-				return inner{}
+				return
 			}
 			off, et, unknown = off+lenVLAN, next, unknownVLAN
 		case etVNTag:
 			if d.opts.NoVNTag {
-				return inner{}
+				return
 			}
 			next, ok := d.vntag(p, off)
 			if !ok {
-				return inner{}
+				return
 			}
 			off, et, unknown = off+lenVNTag, next, unknownVNTag
 		case etBackbone:
 			next, ok := d.backbone(p, off)
 			if !ok {
-				return inner{}
+				return
 			}
 			off, et, unknown = off+lenBackbone, next, unknownQuiet
 		case etMPLS, etMPLSMult:
-			return d.mpls(p, off)
+			d.mpls(p, off, in)
+			return
 		case etPPPoESes:
-			return d.pppoe(p, off)
+			d.pppoe(p, off, in)
+			return
 		case etPPPoEDis:
 			d.pppoeDiscovery(p, off)
-			return inner{}
+			return
 		case etDCE:
 			p.Seen |= SeenDCE
 			if len(p.Data)-off < lenDCE {
 				p.fail(DCEPktTooSmall)
-				return inner{}
+				return
 			}
-			return d.ethernet(p, off+lenDCE)
+			d.ethernet(p, off+lenDCE, in)
+			return
 		case etNSH:
-			return d.nsh(p, off)
+			d.nsh(p, off, in)
+			return
 		default:
 			d.unknownType(p, unknown)
-			return inner{}
+			return
 		}
 	}
 }
@@ -223,17 +229,17 @@ func (d *Decoder) backbone(p *Parsed, off int) (next uint16, ok bool) {
 // mpls decodes a label stack (RFC 3032). What it carries is not said, but for
 // labels 0 and 2: an IP version or the 0 of a pseudo-wire control word (RFC 4385)
 // in the first four bits tells.
-func (d *Decoder) mpls(p *Parsed, off int) inner {
+func (d *Decoder) mpls(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenMPLS
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	var label uint32
 	for {
 		b := p.Data[off:]
 		if len(b) < lenMPLS {
 			p.fail(MPLSHeaderTooSmall)
-			return inner{}
+			return
 		}
 		v := be32(b)
 		off += lenMPLS
@@ -245,73 +251,78 @@ func (d *Decoder) mpls(p *Parsed, off int) inner {
 	switch {
 	case label == 0: // IPv4 explicit null
 		p.EtherType = etIPv4
-		return d.ipv4(p, off)
+		d.ipv4(p, off, in)
+		return
 	case label == 1:
 		p.fail(MPLSBadLabelRouterAlert)
-		return inner{}
+		return
 	case label == 2: // IPv6 explicit null
 		p.EtherType = etIPv6
-		return d.ipv6(p, off)
+		d.ipv6(p, off, in)
+		return
 	case label == 3:
 		p.fail(MPLSBadLabelImplicitNull)
-		return inner{}
+		return
 	case label < 16:
 		p.fail(MPLSBadLabelReserved)
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) == 0 {
 		p.fail(MPLSPktTooSmall)
-		return inner{}
+		return
 	}
 	switch b[0] >> 4 {
 	case 4:
 		p.EtherType = etIPv4
-		return d.ipv4(p, off)
+		d.ipv4(p, off, in)
+		return
 	case 6:
 		p.EtherType = etIPv6
-		return d.ipv6(p, off)
+		d.ipv6(p, off, in)
+		return
 	case 0:
 		if len(b) < lenPWCtl {
 			p.fail(MPLSPktTooSmall)
-			return inner{}
+			return
 		}
-		return d.ethernet(p, off+lenPWCtl)
+		d.ethernet(p, off+lenPWCtl, in)
+		return
 	}
 	p.fail(MPLSUnknownPayloadType)
-	return inner{}
 }
 
 // rawIP decodes an IP packet by its version.
-func (d *Decoder) rawIP(p *Parsed, off int) inner {
+func (d *Decoder) rawIP(p *Parsed, off int, in *inner) {
 	b := p.Data[off:]
 	if len(b) == 0 {
 		p.fail(IPv4PktTooSmall)
-		return inner{}
+		return
 	}
 	switch b[0] >> 4 {
 	case 4:
 		p.EtherType = etIPv4
-		return d.ipv4(p, off)
+		d.ipv4(p, off, in)
+		return
 	case 6:
 		p.EtherType = etIPv6
-		return d.ipv6(p, off)
+		d.ipv6(p, off, in)
+		return
 	}
 	p.fail(IPRawInvalidIPVersion)
-	return inner{}
 }
 
 // null decodes the BSD loopback header: an address family in the byte order of the
 // host that captured (LINKTYPE_NULL) or in network order (LINKTYPE_LOOP). The
 // families of IPv6 are those of the BSDs, Darwin, Linux and Windows.
-func (d *Decoder) null(p *Parsed) inner {
+func (d *Decoder) null(p *Parsed, in *inner) {
 	p.Seen |= SeenNull
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	if len(p.Data) < lenNull {
 		p.fail(LTNullPktTooSmall)
-		return inner{}
+		return
 	}
 	family := binary.LittleEndian.Uint32(p.Data)
 	if family > 0xffff {
@@ -321,55 +332,56 @@ func (d *Decoder) null(p *Parsed) inner {
 	switch family {
 	case 2:
 		p.EtherType = etIPv4
-		return d.ipv4(p, lenNull)
+		d.ipv4(p, lenNull, in)
+		return
 	case 10, 23, 24, 28, 30:
 		p.EtherType = etIPv6
-		return d.ipv6(p, lenNull)
+		d.ipv6(p, lenNull, in)
+		return
 	}
 	p.fail(LTNullUnsupportedType)
-	return inner{}
 }
 
 // sll decodes a Linux cooked header, version 1.
-func (d *Decoder) sll(p *Parsed) inner {
+func (d *Decoder) sll(p *Parsed, in *inner) {
 	p.Seen |= SeenSLL
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	if len(p.Data) < lenSLL {
 		p.fail(SLLPktTooSmall)
-		return inner{}
+		return
 	}
 	p.Depth = DepthLink
-	return d.payload(p, lenSLL, be16(p.Data[14:16]), unknownQuiet)
+	d.payload(p, lenSLL, be16(p.Data[14:16]), unknownQuiet, in)
 }
 
 // sll2 decodes a Linux cooked header, version 2.
-func (d *Decoder) sll2(p *Parsed) inner {
+func (d *Decoder) sll2(p *Parsed, in *inner) {
 	p.Seen |= SeenSLL2
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	if len(p.Data) < lenSLL2 {
 		p.fail(SLL2PktTooSmall)
-		return inner{}
+		return
 	}
 	p.Depth = DepthLink
-	return d.payload(p, lenSLL2, be16(p.Data[0:2]), unknownQuiet)
+	d.payload(p, lenSLL2, be16(p.Data[0:2]), unknownQuiet, in)
 }
 
 // chdlc decodes a Cisco HDLC header: address, control, EtherType.
-func (d *Decoder) chdlc(p *Parsed) inner {
+func (d *Decoder) chdlc(p *Parsed, in *inner) {
 	p.Seen |= SeenCHDLC
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	if len(p.Data) < lenCHDLC {
 		p.fail(CHDLCPktTooSmall)
-		return inner{}
+		return
 	}
 	p.Depth = DepthLink
-	return d.payload(p, lenCHDLC, be16(p.Data[2:4]), unknownQuiet)
+	d.payload(p, lenCHDLC, be16(p.Data[2:4]), unknownQuiet, in)
 }
 
 // ARP is an ARP packet for IPv4 on Ethernet (RFC 826).
@@ -383,16 +395,16 @@ type ARP struct {
 const lenARP = 28
 
 // arp checks an ARP packet. Its fields are read by (*Parsed).ARP.
-func (d *Decoder) arp(p *Parsed, off int) inner {
+func (d *Decoder) arp(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenARP
 	p.EtherType = etARP
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) < lenARP {
 		p.fail(ARPPktTooSmall)
-		return inner{}
+		return
 	}
 	switch {
 	case be16(b[0:2]) != 1:
@@ -410,7 +422,6 @@ func (d *Decoder) arp(p *Parsed, off int) inner {
 		p.Payload, p.PayloadEnd = off+lenARP, off+lenARP
 		p.Depth = DepthNet
 	}
-	return inner{}
 }
 
 // arpOpcodeKnown tells whether op is one of ARP, RARP (RFC 903) or InARP (RFC 2390).

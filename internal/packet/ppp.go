@@ -10,10 +10,10 @@ const (
 
 // ppp decodes a PPP header (RFC 1661, 1662) at off: address and control bytes may be
 // left out, and a protocol number below 256 may be one byte.
-func (d *Decoder) ppp(p *Parsed, off int) inner {
+func (d *Decoder) ppp(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenPPP
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) >= 2 && b[0] == 0xff && b[1] == 0x03 {
@@ -21,45 +21,49 @@ func (d *Decoder) ppp(p *Parsed, off int) inner {
 	}
 	if len(b) > 0 && b[0]&1 != 0 { // compressed protocol field: its last byte is odd
 		p.Depth = max(p.Depth, DepthLink)
-		return d.pppProto(p, off+1, uint16(b[0]))
+		d.pppProto(p, off+1, uint16(b[0]), in)
+		return
 	}
 	if len(b) < 2 {
 		p.fail(PPPPktTooSmall)
-		return inner{}
+		return
 	}
 	p.Depth = max(p.Depth, DepthLink)
-	return d.pppProto(p, off+2, be16(b))
+	d.pppProto(p, off+2, be16(b), in)
 }
 
 // pppProto decodes what follows a PPP header.
-func (d *Decoder) pppProto(p *Parsed, off int, proto uint16) inner {
+func (d *Decoder) pppProto(p *Parsed, off int, proto uint16, in *inner) {
 	n := len(p.Data) - off
 	switch proto {
 	case pppIPv4:
 		if n < lenIPv4 {
 			p.fail(PPPIPv4PktTooSmall)
-			return inner{}
+			return
 		}
 		p.EtherType = etIPv4
-		return d.ipv4(p, off)
+		d.ipv4(p, off, in)
+		return
 	case pppVJUn:
 		// The IP header is whole but for its protocol field, which has the
 		// connection number (RFC 1144); read as such it is no known protocol.
 		if n < lenIPv4 {
 			p.fail(PPPVJUPktTooSmall)
-			return inner{}
+			return
 		}
 		if p.Data[off]>>4 == 4 {
 			p.EtherType = etIPv4
-			return d.ipv4(p, off)
+			d.ipv4(p, off, in)
+			return
 		}
 	case pppIPv6:
 		if n < lenIPv6 {
 			p.fail(PPPIPv6PktTooSmall)
-			return inner{}
+			return
 		}
 		p.EtherType = etIPv6
-		return d.ipv6(p, off)
+		d.ipv6(p, off, in)
+		return
 	}
 	switch {
 	case proto >= 0x8000 && proto <= 0xcfff && proto&0x0101 == 1:
@@ -69,7 +73,6 @@ func (d *Decoder) pppProto(p *Parsed, off int, proto uint16) inner {
 	default:
 		p.fail(PPPWrongType)
 	}
-	return inner{}
 }
 
 // pppAssigned tells whether proto is a network protocol that PPP knows and we do not
@@ -84,27 +87,28 @@ func pppAssigned(proto uint16) bool {
 }
 
 // pppoe decodes a PPPoE session header (RFC 2516) at off.
-func (d *Decoder) pppoe(p *Parsed, off int) inner {
+func (d *Decoder) pppoe(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenPPPoE
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) < lenPPPoE+2 {
 		p.fail(PPPoEPktTooSmall)
-		return inner{}
+		return
 	}
 	if b[0] != 0x11 || b[1] != 0 {
 		p.fail(PPPoEWrongCode)
-		return inner{}
+		return
 	}
 	if be16(b[4:6]) == 0 {
-		return inner{}
+		return
 	}
 	if b[lenPPPoE]&1 != 0 {
-		return d.pppProto(p, off+lenPPPoE+1, uint16(b[lenPPPoE]))
+		d.pppProto(p, off+lenPPPoE+1, uint16(b[lenPPPoE]), in)
+		return
 	}
-	return d.pppProto(p, off+lenPPPoE+2, be16(b[lenPPPoE:]))
+	d.pppProto(p, off+lenPPPoE+2, be16(b[lenPPPoE:]), in)
 }
 
 // pppoeDiscovery checks a PPPoE discovery packet (RFC 2516 section 5).

@@ -147,30 +147,30 @@ func tcpOptions(p *Parsed, opts []byte) {
 }
 
 // udp decodes a UDP header (RFC 768) at p.Payload, and the tunnels known by port.
-func (d *Decoder) udp(p *Parsed) inner {
+func (d *Decoder) udp(p *Parsed, in *inner) {
 	p.Seen |= SeenUDP
 	b := p.Data[p.Payload:p.PayloadEnd]
 	if len(b) < lenUDP {
 		p.short(UDPHLenTooSmall)
-		return inner{}
+		return
 	}
 	h := b[:lenUDP:lenUDP]
 	n := int(be16(h[4:6]))
 	if n > len(b) {
 		if !p.Truncated {
 			p.fail(UDPPktTooSmall)
-			return inner{}
+			return
 		}
 		n = len(b)
 	}
 	if n < lenUDP {
 		p.fail(UDPLenInvalid)
-		return inner{}
+		return
 	}
 	p.SrcPort, p.DstPort = be16(h[0:2]), be16(h[2:4])
 	p.PayloadEnd = p.Payload + n
 	p.transport(lenUDP)
-	return d.udpTunnel(p)
+	d.udpTunnel(p, in)
 }
 
 // icmp4 decodes an ICMP header (RFC 792) at p.Payload.

@@ -11,17 +11,19 @@ func has(ports []uint16, port uint16) bool {
 }
 
 // udpTunnel looks for a tunnel in the UDP payload of p.
-func (d *Decoder) udpTunnel(p *Parsed) inner {
+func (d *Decoder) udpTunnel(p *Parsed, in *inner) {
 	if has(d.opts.VXLANPorts, p.DstPort) {
-		return d.vxlan(p)
+		d.vxlan(p, in)
+		return
 	}
 	if has(d.opts.GENEVEPorts, p.DstPort) {
-		return d.geneve(p)
+		d.geneve(p, in)
+		return
 	}
 	if has(d.opts.TeredoPorts, p.DstPort) || has(d.opts.TeredoPorts, p.SrcPort) {
-		return d.teredo(p)
+		d.teredo(p, in)
+		return
 	}
-	return inner{}
 }
 
 // VXLAN is a VXLAN header.
@@ -56,21 +58,22 @@ func ParseVXLAN(b []byte) (v VXLAN, ok bool) {
 }
 
 // vxlan looks for a VXLAN header in the UDP payload of p.
-func (d *Decoder) vxlan(p *Parsed) inner {
+func (d *Decoder) vxlan(p *Parsed, in *inner) {
 	b := p.Data[p.Payload:p.PayloadEnd]
 	if len(b) < lenVXLAN+lenEthernet {
-		return inner{}
+		return
 	}
 	v, ok := ParseVXLAN(b)
 	if !ok || v.Reserved && d.opts.VXLANStrict {
-		return inner{}
+		return
 	}
 	p.Seen |= SeenVXLAN
 	if !etherTypeKnown(be16(v.Inner[12:14])) {
 		p.fail(VXLANUnknownPayloadType)
-		return inner{}
+		return
 	}
-	return inner{kind: innerEthernet, off: p.Payload + lenVXLAN, end: p.PayloadEnd, vni: v.VNI, src: FromTunnelVXLAN}
+	in.set(innerEthernet, p.Payload+lenVXLAN, p.PayloadEnd, FromTunnelVXLAN)
+	in.vni = v.VNI
 }
 
 // etherTypeKnown tells whether an Ethernet header with this type has something to
@@ -85,15 +88,15 @@ func etherTypeKnown(et uint16) bool {
 }
 
 // bareVXLAN decodes a datagram that begins with a VXLAN header.
-func (d *Decoder) bareVXLAN(p *Parsed) inner {
+func (d *Decoder) bareVXLAN(p *Parsed, in *inner) {
 	v, ok := ParseVXLAN(p.Data)
 	if !ok || v.Reserved && d.opts.VXLANStrict {
-		return inner{}
+		return
 	}
 	p.Seen |= SeenVXLAN
 	p.skip(len(p.Data) - len(v.Inner))
 	p.VNI, p.Source, p.Link = v.VNI, FromTunnelVXLAN, LinkEthernet
-	return d.ethernet(p, 0)
+	d.ethernet(p, 0, in)
 }
 
 // skip cuts the first n bytes off the frame.
@@ -229,21 +232,22 @@ func (o *GENEVEOptions) Next() bool {
 }
 
 // geneve looks for a GENEVE header in the UDP payload of p.
-func (d *Decoder) geneve(p *Parsed) inner {
+func (d *Decoder) geneve(p *Parsed, in *inner) {
 	g, ok := ParseGENEVE(p.Data[p.Payload:p.PayloadEnd])
 	if !ok {
-		return inner{}
+		return
 	}
 	kind := geneveInner(g.Protocol)
 	if len(g.Inner) == 0 {
-		return inner{}
+		return
 	}
 	p.Seen |= SeenGENEVE
 	if kind == innerNone {
 		p.fail(GENEVEUnknownPayloadType)
-		return inner{}
+		return
 	}
-	return inner{kind: kind, off: p.PayloadEnd - len(g.Inner), end: p.PayloadEnd, vni: g.VNI, src: FromTunnelGENEVE}
+	in.set(kind, p.PayloadEnd-len(g.Inner), p.PayloadEnd, FromTunnelGENEVE)
+	in.vni = g.VNI
 }
 
 func geneveInner(proto uint16) innerKind {
@@ -261,10 +265,10 @@ func geneveInner(proto uint16) innerKind {
 }
 
 // bareGENEVE decodes a datagram that begins with a GENEVE header.
-func (d *Decoder) bareGENEVE(p *Parsed) inner {
+func (d *Decoder) bareGENEVE(p *Parsed, in *inner) {
 	g, ok := ParseGENEVE(p.Data)
 	if !ok {
-		return inner{}
+		return
 	}
 	p.Seen |= SeenGENEVE
 	kind := geneveInner(g.Protocol)
@@ -272,20 +276,20 @@ func (d *Decoder) bareGENEVE(p *Parsed) inner {
 	p.VNI, p.Source = g.VNI, FromTunnelGENEVE
 	if kind == innerNone {
 		p.fail(GENEVEUnknownPayloadType)
-		return inner{}
+		return
 	}
-	return d.inner(p, kind)
+	d.inner(p, kind, in)
 }
 
 // teredo looks for IPv6 in the UDP payload of p (RFC 4380 section 5.1.1): after an
 // authentication and an origin header, either of which may be missing. The IPv6
 // header must fit the datagram exactly; otherwise it is something else on that port.
-func (d *Decoder) teredo(p *Parsed) inner {
+func (d *Decoder) teredo(p *Parsed, in *inner) {
 	b := p.Data[p.Payload:p.PayloadEnd]
 	if len(b) >= 4 && b[0] == 0 && b[1] == 1 {
 		n := 4 + int(b[2]) + int(b[3]) + 9 // ids, nonce and confirmation
 		if n > len(b) {
-			return inner{}
+			return
 		}
 		b = b[n:]
 	}
@@ -293,13 +297,13 @@ func (d *Decoder) teredo(p *Parsed) inner {
 		b = b[8:]
 	}
 	if len(b) < lenIPv6 || b[0]>>4 != 6 {
-		return inner{}
+		return
 	}
 	if n := lenIPv6 + int(be16(b[4:6])); n != len(b) && !(p.Truncated && n > len(b)) {
-		return inner{}
+		return
 	}
 	p.Seen |= SeenTeredo
-	return inner{kind: innerIPv6, off: p.PayloadEnd - len(b), end: p.PayloadEnd, src: FromTunnelTeredo}
+	in.set(innerIPv6, p.PayloadEnd-len(b), p.PayloadEnd, FromTunnelTeredo)
 }
 
 // GRE flag bits (RFC 2784, 1701, 2637).
@@ -317,15 +321,15 @@ const (
 )
 
 // gre decodes a GRE header at p.Payload. What it carries is a packet of its own.
-func (d *Decoder) gre(p *Parsed) inner {
+func (d *Decoder) gre(p *Parsed, in *inner) {
 	p.Seen |= SeenGRE
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[p.Payload:p.PayloadEnd]
 	if len(b) < 4 {
 		p.short(GREPktTooSmall)
-		return inner{}
+		return
 	}
 	flags, proto := be16(b[0:2]), be16(b[2:4])
 	var n int
@@ -340,7 +344,7 @@ func (d *Decoder) gre(p *Parsed) inner {
 	}
 	if e != EventNone {
 		p.short(e)
-		return inner{}
+		return
 	}
 	kind, src := innerNone, FromTunnelGRE
 	switch proto {
@@ -365,7 +369,7 @@ func (d *Decoder) gre(p *Parsed) inner {
 			p.Seen |= SeenERSPAN
 		}
 	}
-	return inner{kind: kind, off: p.Payload + n, end: p.PayloadEnd, src: src}
+	in.set(kind, p.Payload+n, p.PayloadEnd, src)
 }
 
 // gre0 returns the length of a version 0 header.
@@ -441,71 +445,73 @@ func gre1(b []byte, flags, proto uint16) (int, Event) {
 const lenERSPAN2 = 8
 
 // erspan2 decodes an ERSPAN type II header and the Ethernet frame after it.
-func (d *Decoder) erspan2(p *Parsed) inner {
+func (d *Decoder) erspan2(p *Parsed, in *inner) {
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	if len(p.Data) < lenERSPAN2 {
 		p.fail(ERSPANHeaderTooSmall)
-		return inner{}
+		return
 	}
 	v := be16(p.Data)
 	if v>>12 != 1 {
 		p.fail(ERSPANUnsupportedVersion)
-		return inner{}
+		return
 	}
 	if id := v & 0x0fff; id != 0 {
 		p.VLAN[0], p.NVLAN = id, 1
 	}
-	return d.ethernet(p, lenERSPAN2)
+	d.ethernet(p, lenERSPAN2, in)
 }
 
 // nsh decodes a network service header (RFC 8300) at off. What it carries is part of
 // the same packet.
-func (d *Decoder) nsh(p *Parsed, off int) inner {
+func (d *Decoder) nsh(p *Parsed, off int, in *inner) {
 	p.Seen |= SeenNSH
 	if !d.enter(p) {
-		return inner{}
+		return
 	}
 	b := p.Data[off:]
 	if len(b) < 8 {
 		p.fail(NSHHeaderTooSmall)
-		return inner{}
+		return
 	}
 	v := be16(b)
 	if v>>14 != 0 {
 		p.fail(NSHUnsupportedVersion)
-		return inner{}
+		return
 	}
 	n := int(v&0x3f) * 4
 	if n < 8 || n > len(b) {
 		p.fail(NSHBadHeaderLength)
-		return inner{}
+		return
 	}
 	switch mdType := b[2] & 0x0f; mdType {
 	case 0, 15:
 		p.fail(NSHReservedType)
-		return inner{}
+		return
 	case 1:
 		if n != 24 {
 			p.fail(NSHBadHeaderLength)
-			return inner{}
+			return
 		}
 	case 2:
 	default:
 		p.fail(NSHUnsupportedType)
-		return inner{}
+		return
 	}
 	switch b[3] {
 	case 1:
 		p.EtherType = etIPv4
-		return d.ipv4(p, off+n)
+		d.ipv4(p, off+n, in)
+		return
 	case 2:
 		p.EtherType = etIPv6
-		return d.ipv6(p, off+n)
+		d.ipv6(p, off+n, in)
+		return
 	case 3:
-		return d.ethernet(p, off+n)
+		d.ethernet(p, off+n, in)
+		return
 	}
 	p.fail(NSHUnknownPayload)
-	return inner{}
 }
