@@ -1,0 +1,80 @@
+package detect
+
+import (
+	"strings"
+
+	"mirador/internal/proto"
+	"mirador/internal/rule"
+)
+
+// frame. Suricata 8 rules/frame-keywords.
+func frameKeywords() []keyword {
+	return []keyword{
+		{name: "frame", arg: argNeed, setup: setFrame, doc: "bytes of a frame of the protocol"},
+	}
+}
+
+// setFrame reads [protocol.]type. Frames are not declared in the protocols' tables, so
+// that an unknown one cannot be told from one that has not come up yet; only the
+// protocol is checked.
+func setFrame(b *builder, o *rule.Option) error {
+	name := strings.ToLower(strings.TrimSpace(o.Value))
+	var id proto.ID
+	typ := name
+	if head, rest, ok := strings.Cut(name, "."); ok {
+		// "request.line" of sip is a type with a dot, "http1.request" is not.
+		if set, known := b.c.protoSet(head); known && set != 0 {
+			typ = rest
+			if b.s.apps != 0 && b.s.apps&set == 0 {
+				return refuse(0, "", "frame of %s in a rule for %s", quote(head), quote(b.r.Proto))
+			}
+			id = firstApp(set)
+			if b.s.apps == 0 {
+				b.s.apps = set
+			} else {
+				b.s.apps &= set
+			}
+		}
+	}
+	if b.s.apps == 0 {
+		return refuse(0, "write frame:protocol.type", "protocol of the frame is not known")
+	}
+	if !knownFrame(b.c, b.s.apps, typ) {
+		return refuse(0, "", "unknown frame %s", quote(name))
+	}
+	d := b.c.byLabel["frame:"+name]
+	if d == nil {
+		d = b.c.register(&bufDef{name: "frame:" + name, label: "frame:" + name, kind: bufFrame, dirs: bothDirs, frameProto: id, frameType: typ})
+	}
+	b.s.flag |= sigNeedFlow
+	return b.sticky(d)
+}
+
+// firstApp returns the id of the first protocol in set.
+func firstApp(set uint64) proto.ID {
+	for i := proto.ID(1); i <= proto.MaxProtocols; i++ {
+		if set&appBit(i) != 0 {
+			return i
+		}
+	}
+	return proto.Unknown
+}
+
+// knownFrame tells whether a protocol of set has frames of this type. A protocol that
+// does not list its frames is believed.
+func knownFrame(c *compiler, set uint64, typ string) bool {
+	for i, p := range c.table.Rows() {
+		if set&appBit(proto.ID(i+1)) == 0 {
+			continue
+		}
+		if p.Frames == nil {
+			return true
+		}
+		for _, f := range p.Frames {
+			if f == typ {
+				return true
+			}
+		}
+	}
+	return typ == "stream"
+}

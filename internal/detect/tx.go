@@ -1,0 +1,716 @@
+package detect
+
+import "mirador/internal/proto"
+
+// outcome is what a condition says of a transaction.
+type outcome uint8
+
+const (
+	txNo      outcome = iota // never any more
+	txYes                    //
+	txPending                // not yet
+)
+
+// txState is what the engine remembers of a transaction (TxBase.Memo): rules that are
+// part way through, and rules that have alerted.
+type txState struct {
+	engine *Engine
+	dirs   [2][]ruleState
+	bits   []uint32 // xbits with track tx
+}
+
+// ruleState is one remembered rule.
+type ruleState struct {
+	num   uint32
+	yes   [2]uint32 // conditions that hold, per side
+	done  bool      // it has matched
+	files int       // files there were when it matched
+}
+
+func (t *txState) find(dir proto.Dir, num uint32) *ruleState {
+	for i := range t.dirs[dir] {
+		if t.dirs[dir][i].num == num {
+			return &t.dirs[dir][i]
+		}
+	}
+	return nil
+}
+
+// memo returns the state of the transaction in work, nil when there is none.
+func (w *Worker) memo(b *proto.TxBase) *txState {
+	if b.Memo == nil {
+		return nil
+	}
+	t, ok := b.Memo.(*txState)
+	if !ok {
+		return nil
+	}
+	if t.engine != w.e {
+		w.adopt(t)
+	}
+	return t
+}
+
+// adopt carries the state over to a new engine: what has matched stays so, what was
+// part way through begins anew.
+func (w *Worker) adopt(t *txState) {
+	old := t.engine
+	for d := range t.dirs {
+		keep := t.dirs[d][:0]
+		for _, r := range t.dirs[d] {
+			if !r.done {
+				continue
+			}
+			id := old.sigs[r.num].rule.ID()
+			for _, x := range w.e.rules {
+				if x.ID() == id {
+					r.num = x.s.num
+					keep = append(keep, r)
+					break
+				}
+			}
+		}
+		t.dirs[d] = keep
+	}
+	t.engine = w.e
+}
+
+// remember returns the state of the transaction in work, making it when needed.
+func (w *Worker) remember() *txState {
+	if w.state == nil {
+		w.state = &txState{engine: w.e}
+		w.tx.Base().Memo = w.state
+	}
+	return w.state
+}
+
+// txPhase looks at the transactions that have something new in the packet's direction.
+func (w *Worker) txPhase() {
+	c, dir := w.p.App, w.p.Dir&1
+	byProto := w.e.groups.byProto[dir]
+	if int(c.App) >= len(byProto) {
+		return
+	}
+	pg := &byProto[c.App]
+	w.app, w.txDir = c.App, dir
+	for _, tx := range c.Txs {
+		b := tx.Base()
+		if b.Inspected[dir] {
+			continue
+		}
+		if row := b.Protocol(); row != nil && row.Unidirectional && b.Dir != dir {
+			continue
+		}
+		if !b.Dirty[dir] && !(w.mask&hasStream != 0 && b.Memo != nil) && !w.p.FlowEnd {
+			continue
+		}
+		if pg.any {
+			w.inspectTx(pg, tx, b)
+		}
+		w.filesSeen(b)
+	}
+	w.tx, w.state = nil, nil
+}
+
+// filesSeen notes how far the files of b have been looked at.
+func (w *Worker) filesSeen(b *proto.TxBase) {
+	for _, f := range b.Files {
+		if f.Dir != w.txDir {
+			continue
+		}
+		if w.p.Flow.StoreFiles[w.txDir] {
+			f.Store = true
+		}
+		if w.fileReady(f) {
+			f.Inspected = f.DataOff + uint64(len(f.Data))
+		}
+	}
+}
+
+// inspectTx looks at one transaction in the packet's direction.
+func (w *Worker) inspectTx(pg *protoGroup, tx proto.Tx, b *proto.TxBase) {
+	dir := w.txDir
+	progress, last := b.Progress[dir], b.DetectSeen[dir]
+	b.DetectSeen[dir] = progress + 1
+	w.tx = tx
+	w.state = w.memo(b)
+	w.nextGen()
+	w.cand = w.cand[:0]
+	w.hits.Reset()
+	// Buffers whose progress was passed at the last look have been seen whole.
+	seen := func(min uint8) bool { return last > 0 && min < last-1 }
+	for i := range pg.groups {
+		st := &pg.groups[i]
+		if st.min > progress {
+			break
+		}
+		if st.grows || !seen(st.min) {
+			w.scanTx(st.group, dir)
+		}
+	}
+	for _, num := range w.hits.IDs {
+		w.candidate(num)
+	}
+	for i := range pg.plain {
+		r := &pg.plain[i]
+		if r.trigger <= progress && (r.grows || !seen(r.trigger)) {
+			w.candidate(r.num)
+		}
+	}
+	if len(b.Events) > 0 {
+		for i := range pg.events {
+			if r := &pg.events[i]; hasEvent(b.Events, r.event) {
+				w.candidate(r.num)
+			}
+		}
+	}
+	if w.state != nil {
+		for i := range w.state.dirs[dir] {
+			if r := &w.state.dirs[dir][i]; !r.done {
+				w.candidate(r.num)
+			}
+		}
+	}
+	if len(w.cand) == 0 {
+		return
+	}
+	w.sortCandidates()
+	for _, num := range w.cand {
+		w.tryTx(w.e.sigs[num])
+	}
+}
+
+func hasEvent(have []proto.EventID, ev int16) bool {
+	if ev == anyEvent {
+		return true
+	}
+	for _, e := range have {
+		if int16(e) == ev {
+			return true
+		}
+	}
+	return false
+}
+
+// scanTx scans the values of one buffer.
+func (w *Worker) scanTx(g *txGroup, dir proto.Dir) {
+	if g.matcher == nil {
+		return
+	}
+	for i := 0; ; i++ {
+		x, ok := w.value(g.def, dir, i)
+		if !ok {
+			return
+		}
+		if x.ok && len(x.data) > 0 {
+			w.Counters.Scanned += uint64(len(x.data))
+			g.matcher.Scan(x.data, w.hits)
+		}
+	}
+}
+
+// tryTx evaluates rule s on the transaction in work.
+func (w *Worker) tryTx(s *sig) {
+	dir := w.txDir
+	var st *ruleState
+	if w.state != nil {
+		st = w.state.find(dir, s.num)
+	}
+	base := w.tx.Base()
+	first := 0
+	if st != nil && st.done {
+		if s.flag&sigFiles == 0 || countFiles(base, dir) <= st.files {
+			return
+		}
+		first = st.files
+	}
+	w.begin(s)
+	t := w.profileStart()
+	if st == nil || st.done {
+		if !w.txHeader(s) {
+			w.profileEnd(s, t, false)
+			return
+		}
+	}
+	var yes [2]uint32
+	if st != nil && !st.done {
+		yes = st.yes
+	}
+	out := w.evalTests(s, &yes, first)
+	w.profileEnd(s, t, out == txYes)
+	switch out {
+	case txNo:
+		if st != nil && !st.done {
+			w.forget(dir, s.num)
+		}
+	case txPending:
+		if st == nil || st.done {
+			w.keepPending(s, yes)
+		} else {
+			st.yes = yes
+		}
+	case txYes:
+		w.matched(s, match{s: s, tx: w.tx, txID: base.ID, state: true, stream: s.flag&sigStreamInTx != 0})
+		if !s.hookOnly() {
+			w.keepDone(s, st)
+		}
+	}
+}
+
+// hookOnly tells of a rule that has nothing but a hook: it matches at every look.
+func (s *sig) hookOnly() bool {
+	for d := range s.tx {
+		for i := range s.tx[d] {
+			if s.tx[d][i].kind != txHook {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func countFiles(b *proto.TxBase, dir proto.Dir) (n int) {
+	for _, f := range b.Files {
+		if f.Dir == dir {
+			n++
+		}
+	}
+	return n
+}
+
+// keepPending remembers a rule that may still match. A rule for one side with nothing
+// fulfilled is found again by the prefilter when its buffer is looked at again.
+func (w *Worker) keepPending(s *sig, yes [2]uint32) {
+	dir := w.txDir
+	if s.flag&sigBothDirs != 0 {
+		dir = proto.ToClient
+	}
+	if yes == [2]uint32{} && w.comesAgain(s) {
+		return
+	}
+	t := w.remember()
+	if st := t.find(dir, s.num); st != nil {
+		if !st.done {
+			st.yes = yes
+		}
+		return
+	}
+	if len(t.dirs[dir]) >= maxRuleStates {
+		w.Counters.StatesFull++
+		return
+	}
+	t.dirs[dir] = append(t.dirs[dir], ruleState{num: s.num, yes: yes})
+}
+
+// comesAgain tells whether s will be a candidate again without being remembered.
+func (w *Worker) comesAgain(s *sig) bool {
+	d := s.fastBuf
+	if d == nil {
+		return s.flag&sigStreamInTx == 0
+	}
+	return d.grows(w.app, w.txDir) || d.minProgress(w.app, w.txDir) >= w.tx.Base().Progress[w.txDir]
+}
+
+func (w *Worker) keepDone(s *sig, st *ruleState) {
+	n := countFiles(w.tx.Base(), w.txDir)
+	if st == nil {
+		t := w.remember()
+		dir := w.txDir
+		if len(t.dirs[dir]) >= maxRuleStates {
+			w.Counters.StatesFull++
+			return
+		}
+		t.dirs[dir] = append(t.dirs[dir], ruleState{num: s.num})
+		st = &t.dirs[dir][len(t.dirs[dir])-1]
+	}
+	st.done, st.files = true, n
+}
+
+func (w *Worker) forget(dir proto.Dir, num uint32) {
+	list := w.state.dirs[dir]
+	for i := range list {
+		if list[i].num == num {
+			list[i] = list[len(list)-1]
+			w.state.dirs[dir] = list[:len(list)-1]
+			return
+		}
+	}
+}
+
+// txHeader checks header, flow and packet conditions, which have to hold when the rule
+// is first looked at in a transaction.
+func (w *Worker) txHeader(s *sig) bool {
+	if s.apps != 0 && s.apps&appBit(w.app) == 0 {
+		return false
+	}
+	if s.flag&sigBothDirs != 0 && w.txDir == proto.ToClient {
+		if !w.swappedHeader(s) {
+			return false
+		}
+	} else if !w.header(s) {
+		return false
+	}
+	for _, k := range s.checks {
+		if !k.match(w) {
+			return false
+		}
+	}
+	return w.packetBuffers(s)
+}
+
+// swappedHeader checks the header of a rule for both sides against a packet of the
+// response.
+func (w *Worker) swappedHeader(s *sig) bool {
+	t := *s
+	t.src, t.dst, t.sp, t.dp = s.dst, s.src, s.dp, s.sp
+	return w.header(&t)
+}
+
+// evalTests looks at the conditions of s. Those in yes hold already; files before first
+// have been dealt with.
+func (w *Worker) evalTests(s *sig, yes *[2]uint32, first int) outcome {
+	pending := false
+	for side := range s.tx {
+		if s.flag&sigBothDirs == 0 && proto.Dir(side) != w.txDir {
+			continue
+		}
+		tests := s.tx[side]
+		for i := range tests {
+			if yes[side]&(1<<i) != 0 {
+				continue
+			}
+			switch w.evalTest(&tests[i], first) {
+			case txNo:
+				return txNo
+			case txYes:
+				yes[side] |= 1 << i
+			case txPending:
+				pending = true
+			}
+		}
+	}
+	if pending {
+		return txPending
+	}
+	return txYes
+}
+
+func (w *Worker) evalTest(t *txTest, first int) outcome {
+	b := w.tx.Base()
+	progress := b.Progress[t.dir&1]
+	switch t.kind {
+	case txHook:
+		if progress >= t.hookAt {
+			return txYes
+		}
+		return txPending
+	case txEvent:
+		ev := int16(-1)
+		if int(w.app) < len(t.custom.events) {
+			ev = t.custom.events[w.app]
+		}
+		if ev >= 0 && hasEvent(b.Events, ev) {
+			return txYes
+		}
+		return w.unless(b.DirDone(t.dir))
+	case txStream:
+		if ok, _ := w.payloadMatches(w.rule); ok {
+			return txYes
+		}
+		return w.unless(b.DirDone(t.dir))
+	case txFile:
+		return w.evalFiles(t, first)
+	}
+	if t.def.kind == bufFile && t.def.field(w.app, t.dir) == nil {
+		return w.evalFileBuf(t, first)
+	}
+	f := t.def.field(w.app, t.dir)
+	if f == nil {
+		return txNo
+	}
+	if progress < f.MinProgress[t.dir] {
+		return txPending
+	}
+	final := progress > f.MinProgress[t.dir] || b.DirDone(t.dir)
+	switch t.kind {
+	case txNumber:
+		return w.evalNumber(t, f, b.DirDone(t.dir) || final)
+	case txCustom:
+		m := t.custom.match[t.dir][w.app]
+		if m != nil && m(w.p.App, w.tx, t.dir) {
+			return txYes
+		}
+		return w.unless(final)
+	}
+	return w.evalBuffer(t, f, final)
+}
+
+// unless is txNo when nothing can change any more.
+func (w *Worker) unless(final bool) outcome {
+	if final {
+		return txNo
+	}
+	return txPending
+}
+
+// evalBuffer looks for t's chain in any value of its buffer.
+func (w *Worker) evalBuffer(t *txTest, f *proto.Field, final bool) outcome {
+	done := w.tx.Base().DirDone(t.dir)
+	last := final
+	n := 0
+	for ; ; n++ {
+		x, ok := w.value(t.def, t.dir, n)
+		if !ok {
+			break
+		}
+		if f.Stream {
+			last = x.eof || done
+		}
+		if t.absent == absentOnly {
+			return txNo
+		}
+		if !x.ok {
+			continue
+		}
+		w.win.reset(x.data, x.off, x.eof)
+		if w.run(t.ops, &w.win) {
+			return txYes
+		}
+	}
+	if n == 0 {
+		if f.Stream {
+			last = done
+		}
+		if t.absent != absentNone && last {
+			return txYes
+		}
+	}
+	return w.unless(last)
+}
+
+// evalNumber applies t to the values of a Number field.
+func (w *Worker) evalNumber(t *txTest, f *proto.Field, final bool) outcome {
+	n := t.num
+	if f.Uint == nil {
+		return txNo
+	}
+	if n.index == numAny && !n.cut {
+		for i := range maxInstances {
+			v, ok := f.Uint(w.p.App, w.tx, t.dir, i)
+			if !ok {
+				break
+			}
+			if n.u.Match(v) {
+				return txYes
+			}
+			if !f.Multi {
+				break
+			}
+		}
+		return w.unless(final)
+	}
+	// All others need to know how many values there are.
+	if !w.tx.Base().DirDone(t.dir) && f.Multi {
+		return txPending
+	}
+	total := 0
+	for total < maxInstances {
+		if _, ok := f.Uint(w.p.App, w.tx, t.dir, total); !ok {
+			break
+		}
+		total++
+		if !f.Multi {
+			break
+		}
+	}
+	from, to := n.span(total)
+	hits := 0
+	for i := from; i < to; i++ {
+		if v, ok := f.Uint(w.p.App, w.tx, t.dir, i); ok && (n.only || n.u.Match(v)) {
+			hits++
+		}
+	}
+	if n.decide(from, to, hits, func(i int) bool {
+		v, ok := f.Uint(w.p.App, w.tx, t.dir, i)
+		return ok && n.u.Match(v)
+	}) {
+		return txYes
+	}
+	return w.unless(final)
+}
+
+// span is the part of total values that is meant.
+func (n *numTest) span(total int) (from, to int) {
+	if !n.cut {
+		return 0, total
+	}
+	from, to = n.slice[0], n.slice[1]
+	if from < 0 {
+		from += total
+	}
+	if to < 0 {
+		to += total
+	}
+	if from < 0 || to > total || from >= to {
+		return 0, 0
+	}
+	return from, to
+}
+
+// decide says whether hits of the values from..to are what the rule asks for.
+func (n *numTest) decide(from, to, hits int, at func(int) bool) bool {
+	count := to - from
+	switch n.index {
+	case numAll:
+		return count > 0 && hits == count
+	case numAllOrAbsent:
+		return hits == count
+	case numOrAbsent:
+		return count == 0 || hits > 0
+	case numCount:
+		return n.count.Match(uint64(hits))
+	case numAt, numAtOr:
+		i := n.at
+		if i < 0 {
+			i += count
+		}
+		if i < 0 || i >= count {
+			return n.index == numAtOr
+		}
+		return at(from + i)
+	}
+	return hits > 0
+}
+
+// evalFileBuf looks for t's chain in the files of its direction.
+func (w *Worker) evalFileBuf(t *txTest, first int) outcome {
+	b := w.tx.Base()
+	done := b.DirDone(t.dir)
+	pending, n, hit := !done, 0, false
+	for _, f := range b.Files {
+		if f.Dir != t.dir {
+			continue
+		}
+		n++
+		if n <= first {
+			continue
+		}
+		if t.absent == absentOnly {
+			return txNo
+		}
+		x, ok := w.value(t.def, t.dir, n-1)
+		if !ok {
+			break
+		}
+		if t.def.part == fileData && len(x.data) == 0 && f.State == proto.FileOpen {
+			pending = true
+			continue
+		}
+		if !x.ok || t.def.part == fileMagic && len(x.data) == 0 {
+			pending = pending || f.State == proto.FileOpen
+			continue
+		}
+		w.win.reset(x.data, x.off, x.eof)
+		if w.run(t.ops, &w.win) {
+			hit = true
+			w.fileHits = append(w.fileHits, f)
+			continue
+		}
+		if t.def.part == fileData && f.State == proto.FileOpen {
+			pending = true
+		}
+	}
+	switch {
+	case hit:
+		return txYes
+	case n == 0 && t.absent != absentNone && done:
+		return txYes
+	case pending:
+		return txPending
+	}
+	return txNo
+}
+
+// evalFiles applies the conditions on files: one file has to fulfil them all.
+func (w *Worker) evalFiles(t *txTest, first int) outcome {
+	b := w.tx.Base()
+	pending, n, hit := !b.DirDone(t.dir), 0, false
+	for _, f := range b.Files {
+		if f.Dir != t.dir {
+			continue
+		}
+		if n++; n <= first {
+			continue
+		}
+		all := txYes
+		for i := range t.file {
+			if o := t.file[i].look(f); o != txYes {
+				all = o
+				if o == txNo {
+					break
+				}
+			}
+		}
+		switch all {
+		case txYes:
+			hit = true
+			w.fileHits = append(w.fileHits, f)
+		case txPending:
+			pending = true
+		}
+	}
+	switch {
+	case hit:
+		return txYes
+	case pending:
+		return txPending
+	}
+	return txNo
+}
+
+// fileMatched tells whether f is among the files that made the rule match; without any
+// every file is.
+func (w *Worker) fileMatched(f *proto.File) bool {
+	if len(w.fileHits) == 0 {
+		return true
+	}
+	for _, h := range w.fileHits {
+		if h == f {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *Worker) hasTxBit(id uint32) bool {
+	if w.state == nil {
+		return false
+	}
+	for _, b := range w.state.bits {
+		if b == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *Worker) changeTxBit(id uint32, cmd bitCmd) {
+	if w.tx == nil {
+		return
+	}
+	has := w.hasTxBit(id)
+	switch {
+	case !has && (cmd == bitSet || cmd == bitToggle):
+		if t := w.remember(); len(t.bits) < maxFlowBits {
+			t.bits = append(t.bits, id)
+		}
+	case has && (cmd == bitUnset || cmd == bitToggle):
+		t := w.state
+		for i, b := range t.bits {
+			if b == id {
+				t.bits = append(t.bits[:i], t.bits[i+1:]...)
+				return
+			}
+		}
+	}
+}
