@@ -11,7 +11,7 @@ if [ ! -f "$suite/dev.json" ]; then
   exit 0
 fi
 mkdir -p out
-engine='bin/mirador replay [[?rules:--rules {rules}]] [[?config:--suricata-config {config}]] --out {out} {args} {pcap}'
+engine="$PWD/bin/mirador replay [[?rules:--rules {rules}]] [[?config:--suricata-config {config}]] --out {out} {args} {pcap}"
 python3 "$shared/tools/svrun.py" --tests "$suite/tests" --list "$suite/dev.json" --engine "$engine" \
   --compat 8.0.7 --features HAVE_JA3,HAVE_JA4,MAGIC,GeoIP2,LIBNET1.1 --commands --meta "$suite/dev-index.json" \
   --json out/verdicts.json --clean -q -j"${JOBS:-2}" ${SUITE_ARGS:-} >out/suite.log 2>&1 || true
