@@ -288,6 +288,29 @@ func TestDirection(t *testing.T) {
 	}
 }
 
+// TestSourceOfIPInIP: EVE names IP in IP after the outer header.
+func TestSourceOfIPInIP(t *testing.T) {
+	w := eve.NewWriter(eve.DefaultOptions(), nil)
+	for _, c := range []struct {
+		source packet.Source
+		outer  uint8
+		want   string
+	}{
+		{packet.FromTunnelIPv4, 4, "ipv4 tunnel"},
+		{packet.FromTunnelIPv4, 6, "ipv6 tunnel"},
+		{packet.FromTunnelIPv6, 4, "ipv4 tunnel"},
+		{packet.FromTunnelIPv6, 6, "ipv6 tunnel"},
+		{packet.FromTunnelVXLAN, 4, "vxlan encapsulation"},
+		{packet.FromDefrag, 4, "defrag"},
+		{packet.Source(200), 4, "<unknown>"},
+	} {
+		h := &eve.Header{Time: t0, Source: c.source, Tunnel: &eve.Tunnel{Tuple: packet.Tuple{Version: c.outer}}}
+		if got := line(t, w.Anomaly(nil, h, &eve.Anomaly{Type: eve.AnomalyApp}))["pkt_src"]; got != c.want {
+			t.Errorf("source %d in IPv%d: %v, want %s", c.source, c.outer, got, c.want)
+		}
+	}
+}
+
 // TestLoggers replaces how one output logs a protocol.
 func TestLoggers(t *testing.T) {
 	table := testTable(t)

@@ -59,6 +59,19 @@ const (
 	ToClient
 )
 
+// sourceName is SourceName of h.Source, but for IP in IP, which EVE names after
+// the outer header.
+func (h *Header) sourceName() string {
+	s := h.Source
+	if (s == packet.FromTunnelIPv4 || s == packet.FromTunnelIPv6) && h.Tunnel != nil {
+		s = packet.FromTunnelIPv4
+		if h.Tunnel.Tuple.Version == 6 {
+			s = packet.FromTunnelIPv6
+		}
+	}
+	return SourceName(s)
+}
+
 // turn swaps the two ends of h.
 func (h *Header) turn() {
 	h.Tuple = h.Tuple.Reverse()
@@ -164,7 +177,7 @@ func (w *Writer) header(h *Header, event string) {
 		w.icmp(h)
 	}
 	if !h.NoSource {
-		j.Str("pkt_src", SourceName(h.Source))
+		j.Str("pkt_src", h.sourceName())
 	}
 	w.common(h)
 }
