@@ -24,14 +24,17 @@ func (c *compiler) finish(re *Regexp, root *node) {
 	if p.accept {
 		re.minLen = 0
 	}
+	c.fromStart = true
 	f := c.firstFrom(0)
-	if !f.any && !f.end && !p.accept {
+	if !f.any && !f.end && !p.accept && (!p.verbs || f.set.count() == 1) {
 		re.first = c.filterSet(&f)
 		if f.set.count() == 1 {
 			re.firstByte, re.oneFirst = f.set.lowest(), true
 		}
 	}
-	re.anchor = c.anchorOf(root)
+	if !p.accept { // (*ACCEPT) may come before the anchor
+		re.anchor = c.anchorOf(root)
+	}
 	if re.flags&Anchored != 0 && re.anchor != anchorText {
 		re.anchor = anchorStart
 	}
@@ -41,7 +44,7 @@ func (c *compiler) finish(re *Regexp, root *node) {
 			re.skips = true
 		}
 	}
-	if !p.accept {
+	if !p.accept && !p.verbs {
 		re.need = findLiteral(root, c.widths)
 	}
 	re.sets = clip(c.sets)
@@ -49,7 +52,7 @@ func (c *compiler) finish(re *Regexp, root *node) {
 	switch {
 	case c.isLiteral(root):
 		re.kind = kindLiteral
-		re.plain = re.anchor == anchorNone && len(re.need.text) == re.minLen
+		re.plain = re.anchor == anchorNone && re.minLen > 0 && len(re.need.text) == re.minLen
 	case re.exact:
 		re.kind = kindDFA
 	}

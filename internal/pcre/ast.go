@@ -133,8 +133,12 @@ type widther struct {
 	state  []uint8 // 0 not seen, 1 being measured (a recursion), 2 known
 }
 
-func newWidther(groups []*node) *widther {
-	return &widther{groups: groups, known: make([]width, len(groups)), state: make([]uint8, len(groups))}
+func newWidther(p *parser) *widther {
+	x := &widther{groups: p.nodes, known: make([]width, len(p.nodes)), state: make([]uint8, len(p.nodes))}
+	for _, g := range p.shared {
+		x.known[g], x.state[g] = width{0, inf}, 2
+	}
+	return x
 }
 
 // group returns the width of a group's inside; one that contains itself is unbounded.
@@ -159,6 +163,9 @@ func (x *widther) of(n *node) width {
 	case nCat:
 		var w width
 		for _, s := range n.sub {
+			if s.op == nVerb && s.c == vbFail {
+				break // nothing gets further
+			}
 			w = w.then(x.of(s))
 		}
 		return w
@@ -172,12 +179,6 @@ func (x *widther) of(n *node) width {
 		w := x.of(n.sub[0])
 		return width{satMul(w.min, n.min), satMul(w.max, n.max)}
 	case nGroup:
-		if x.state[n.n] == 2 && x.groups[n.n] == n {
-			return x.known[n.n]
-		}
-		if x.groups[n.n] == n {
-			return x.group(n.n)
-		}
 		return x.of(n.sub[0])
 	case nAtomic:
 		return x.of(n.sub[0])

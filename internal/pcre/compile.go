@@ -17,7 +17,7 @@ func compile(src string, flags Flags) (*Regexp, error) {
 	}
 	root = p.simplify(root)
 	re := &Regexp{src: src, flags: flags, names: p.names, groups: p.groups, opts: p.opts, limit: p.limit}
-	c := &compiler{p: p, widths: newWidther(p.nodes), nl: p.opts.newline}
+	c := &compiler{p: p, widths: newWidther(p), nl: p.opts.newline}
 	if err := c.program(root); err != nil {
 		return nil, err
 	}
@@ -115,6 +115,8 @@ type compiler struct {
 	stamp    []uint32
 	gen      uint32
 	worklist []int32
+
+	fromStart bool // firstFrom is asked for the whole pattern
 }
 
 func (c *compiler) emit(in inst) int {

@@ -19,6 +19,10 @@ func (f *firsts) unknown() {
 // be too large, never too small.
 func (c *compiler) firstFrom(pc int32) firsts {
 	var f firsts
+	if c.p.verbs && !c.fromStart { // passing over a verb would change where the search goes on
+		f.unknown()
+		return f
+	}
 	c.gen++
 	c.worklist = append(c.worklist[:0], pc)
 	for seen := 0; len(c.worklist) > 0; {
@@ -80,7 +84,21 @@ func (c *compiler) firstStep(f *firsts, pc int32) {
 		default:
 			c.worklist = append(c.worklist, pc+1)
 		}
-	case opSave, opClose, opMark, opZero, opCount, opInc, opAtomic, opAtomicEnd, opBackEnd:
+	case opVerb:
+		// PCRE2, too, looks for the first byte before it tries (*COMMIT).
+		if !c.fromStart {
+			f.unknown()
+			return
+		}
+		c.worklist = append(c.worklist, pc+1)
+	case opAtomicEnd:
+		// Inside the group a way is chosen for good before what follows is looked at.
+		if !c.fromStart {
+			f.unknown()
+			return
+		}
+		c.worklist = append(c.worklist, pc+1)
+	case opSave, opClose, opMark, opZero, opCount, opInc, opAtomic, opBackEnd:
 		c.worklist = append(c.worklist, pc+1)
 	default:
 		f.unknown()
@@ -192,13 +210,15 @@ func (c *compiler) loopFilter(in *inst, pc int32) {
 }
 
 // matchesNext tells whether the program is done at pc but for saving registers, so
-// that the first way a loop ends is the last one needed.
+// that the first way a loop ends is the last one needed. The end of an atomic group or
+// a look-around is such a place as well.
 func (c *compiler) matchesNext(pc int32) bool {
-	if c.p.opts.notEmpty || c.p.opts.notEmptyAt || c.p.recursion {
-		return false
-	}
 	for c.prog[pc].op == opSave || c.prog[pc].op == opClose {
 		pc++
 	}
-	return c.prog[pc].op == opMatch
+	op := c.prog[pc].op
+	if op == opMatch && (c.p.opts.notEmpty || c.p.opts.notEmptyAt) {
+		return false
+	}
+	return op == opMatch || op == opAtomicEnd || op == opLookEnd
 }

@@ -51,7 +51,7 @@ var loadOracle = sync.OnceValue(func() *oracle {
 		purego.RegisterLibFunc(&o.matchLimit, lib, "pcre2_set_match_limit_8")
 		purego.RegisterLibFunc(&o.depthLimit, lib, "pcre2_set_depth_limit_8")
 		o.ctx = o.newContext(0)
-		o.matchLimit(o.ctx, 10_000_000)
+		o.matchLimit(o.ctx, 1_000_000)
 		o.strict = o.newContext(0)
 		o.matchLimit(o.strict, pcre.DefaultMatchLimit)
 		o.depthLimit(o.strict, pcre.DefaultDepthLimit)

@@ -13,6 +13,7 @@ type parser struct {
 	groups int
 	nodes  []*node // by group number; the first of a number
 	ends   []int   // by group number: where it ends in src
+	shared []int   // numbers that more than one group has
 	names  []Name
 	refs   []ref
 	slab   []node

@@ -154,6 +154,8 @@ func (p *parser) capture(name string, at int) (*node, error) {
 	if p.nodes[num] == nil {
 		p.nodes[num] = n
 		p.ends[num] = len(p.src)
+	} else {
+		p.shared = append(p.shared, num)
 	}
 	b, err := p.body()
 	if err != nil {

@@ -266,13 +266,20 @@ func (re *Regexp) accept(m *Machine, pc int32, pos int) (int32, int, bool) {
 // looked for in the program because only (*ACCEPT) needs it.
 func (re *Regexp) open(pc int32) []int32 {
 	var out []int32
-	closed := 0
+	closed, looks := 0, 0
 	base := uint16(2 * (re.groups + 1))
 	for i := pc; i >= 0; i-- {
 		in := &re.prog[i]
 		switch {
 		case in.op == opClose:
 			closed++
+		case in.op == opLookEnd:
+			looks++
+		case in.op == opLook:
+			if looks == 0 {
+				return out // (*ACCEPT) closes no groups beyond its look-around
+			}
+			looks--
 		case in.op == opSave && in.set >= base && in.set <= base+uint16(re.groups):
 			if closed > 0 {
 				closed--
@@ -333,10 +340,11 @@ func (re *Regexp) unwind(m *Machine, data []byte) (int32, int, unwound) {
 	return 0, 0, unwoundOn
 }
 
-// unwindVerb makes everything fail up to the innermost look-around, or the attempt.
+// unwindVerb makes everything fail up to the innermost look-around that is
+// negative or a condition, or else the attempt. PCRE2 does the same.
 func (re *Regexp) unwindVerb(m *Machine, f *frame) (int32, int, unwound) {
 	for b := m.barrier; b >= 0; b = m.stack[b].b {
-		if re.prog[m.stack[b].pc].op != opLook {
+		if in := &re.prog[m.stack[b].pc]; in.op != opLook || in.flag&flagNeg == 0 && in.y < 0 {
 			continue
 		}
 		for len(m.stack)-1 > int(b) {
