@@ -72,7 +72,7 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
-// TestTimeToLoad guards against a loader whose cost is not linear.
+// TestManyKeys guards against a loader whose cost is not linear.
 func TestManyKeys(t *testing.T) {
 	var b strings.Builder
 	for i := range 20000 {

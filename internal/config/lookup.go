@@ -82,7 +82,8 @@ type view struct {
 
 // Protocol returns the settings of app-layer.protocols.NAME. Keys are looked up
 // below it. Global looks from the root of the file; names that begin with "eve."
-// are those of the first enabled eve-log output (see Flat.Log).
+// are options of the first enabled eve-log output that has the type
+// ("eve.http.extended"); EVEType has those of each output.
 func (f *Flat) Protocol(name string) proto.Settings {
 	return view{f: f, proto: true, n: f.Node("app-layer.protocols." + name)}
 }

@@ -57,7 +57,7 @@ func (f *Flat) EVEType(i int, typ string) proto.Settings {
 	return view{f: f}
 }
 
-// Outputs reads the list "outputs". SensorName fills the key host.
+// Outputs reads the list "outputs"; sensor-name becomes the key host of events.
 func (f *Flat) Outputs() (Outputs, error) {
 	var o Outputs
 	for _, n := range f.outputs("eve-log") {
