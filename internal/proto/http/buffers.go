@@ -1,0 +1,223 @@
+package http
+
+import (
+	"mirador/internal/proto"
+)
+
+// Which of a message's derived buffers were made.
+const (
+	madeNormal uint8 = 1 << iota
+	madeNames
+	madeStart
+	madeLines
+)
+
+// normalHeader is http.header: every header as "Name: value" and CRLF, but for
+// cookies.
+func (m *message) normalHeader() []byte {
+	if m.made&madeNormal == 0 {
+		m.made |= madeNormal
+		m.normal = m.normal[:0]
+		for i := range m.hdrs {
+			h := &m.hdrs[i]
+			name := m.bytes(h.name)
+			if sameName(name, "cookie") || sameName(name, "set-cookie") {
+				continue
+			}
+			m.normal = m.appendLine(m.normal, h)
+		}
+	}
+	return m.normal
+}
+
+func (m *message) appendLine(b []byte, h *header) []byte {
+	b = append(append(b, m.bytes(h.name)...), ": "...)
+	return append(append(b, m.bytes(h.value)...), "\r\n"...)
+}
+
+// headerNames is http.header_names: CRLF, then every name with CRLF, then CRLF.
+func (m *message) headerNames() []byte {
+	if m.made&madeNames == 0 {
+		m.made |= madeNames
+		m.names = append(m.names[:0], "\r\n"...)
+		for i := range m.hdrs {
+			m.names = append(append(m.names, m.bytes(m.hdrs[i].name)...), "\r\n"...)
+		}
+		m.names = append(m.names, "\r\n"...)
+	}
+	return m.names
+}
+
+// startBlock is http.start: the first line and the headers, with the empty line.
+func (m *message) startBlock() []byte {
+	if m.made&madeStart == 0 {
+		m.made |= madeStart
+		m.start = append(append(m.start[:0], m.bytes(m.line)...), "\r\n"...)
+		for i := range m.hdrs {
+			m.start = m.appendLine(m.start, &m.hdrs[i])
+		}
+		m.start = append(m.start, "\r\n"...)
+	}
+	return m.start
+}
+
+// headerLine is the i-th value of http.request_header and http.response_header:
+// "Name: value".
+func (m *message) headerLine(i int) ([]byte, bool) {
+	if i >= len(m.hdrs) {
+		return nil, false
+	}
+	if m.made&madeLines == 0 {
+		m.made |= madeLines
+		m.lines, m.lineEnds = m.lines[:0], m.lineEnds[:0]
+		for j := range m.hdrs {
+			h := &m.hdrs[j]
+			m.lines = append(append(m.lines, m.bytes(h.name)...), ": "...)
+			m.lines = append(m.lines, m.bytes(h.value)...)
+			m.lineEnds = append(m.lineEnds, uint32(len(m.lines)))
+		}
+	}
+	if i >= len(m.lineEnds) {
+		return nil, false
+	}
+	from := uint32(0)
+	if i > 0 {
+		from = m.lineEnds[i-1]
+	}
+	return m.lines[from:m.lineEnds[i]], true
+}
+
+// getter is the Get of a field.
+type getter = func(c *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool)
+
+// of adapts f, which reads a message, to a getter. Without a first line there is
+// nothing to read.
+func of(f func(t *Tx, m *message, dir proto.Dir) ([]byte, bool)) getter {
+	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir, _ int) ([]byte, bool) {
+		t, ok := tx.(*Tx)
+		if !ok {
+			return nil, false
+		}
+		return f(t, &t.msg[dir], dir)
+	}
+}
+
+// ofHeader reads one header.
+func ofHeader(name string) getter {
+	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir, _ int) ([]byte, bool) {
+		t, ok := tx.(*Tx)
+		if !ok {
+			return nil, false
+		}
+		return t.Header(dir, name)
+	}
+}
+
+// some returns b and whether it has a byte.
+func some(b []byte) ([]byte, bool) { return b, len(b) > 0 }
+
+func getURI(t *Tx, _ *message, _ proto.Dir) ([]byte, bool) { return some(t.uri) }
+
+func getRawURI(t *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+	return m.bytes(t.target), t.hasURI
+}
+
+func getMethod(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(t.methodB)) }
+
+func getLine(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(m.line)) }
+
+func getProtocol(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(m.proto)) }
+
+func getStatus(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(t.statusB)) }
+
+func getStatusMsg(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(t.statusMsg)) }
+
+func getHost(t *Tx, _ *message, _ proto.Dir) ([]byte, bool) { return some(t.host) }
+
+func getRawHost(t *Tx, m *message, dir proto.Dir) ([]byte, bool) {
+	if t.rawHost.n > 0 {
+		return m.bytes(t.rawHost), true
+	}
+	return t.Header(dir, "host")
+}
+
+func getHeader(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+	if len(m.hdrs) == 0 {
+		return nil, false
+	}
+	return some(m.normalHeader())
+}
+
+func getRawHeader(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(m.block)) }
+
+func getNames(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+	if len(m.hdrs) == 0 {
+		return nil, false
+	}
+	return m.headerNames(), true
+}
+
+func getStart(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+	if m.line.n == 0 {
+		return nil, false
+	}
+	return m.startBlock(), true
+}
+
+func getCookie(t *Tx, _ *message, dir proto.Dir) ([]byte, bool) {
+	if dir == proto.ToServer {
+		return t.Header(dir, "cookie")
+	}
+	return t.Header(dir, "set-cookie")
+}
+
+func getHeaderLine(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool) {
+	t, ok := tx.(*Tx)
+	if !ok {
+		return nil, false
+	}
+	return t.msg[dir].headerLine(i)
+}
+
+// getBody returns the window of a body.
+func getBody(c *proto.Conn, tx proto.Tx, dir proto.Dir, i int) (data []byte, off uint64, done, ok bool) {
+	t, is := tx.(*Tx)
+	if !is || i > 0 {
+		return nil, 0, false, false
+	}
+	s := &t.body[dir]
+	done = t.Progress[dir] > RequestBody || c.EOF[dir]
+	if s.seen == 0 || !s.ready(done) {
+		return nil, 0, done, false
+	}
+	data, off = s.window()
+	return data, off, done, true
+}
+
+// getFileData returns what file.data inspects: files in requests, the body of
+// responses.
+func getFileData(c *proto.Conn, tx proto.Tx, dir proto.Dir, i int) (data []byte, off uint64, done, ok bool) {
+	if dir == proto.ToClient {
+		return getBody(c, tx, dir, i)
+	}
+	t, is := tx.(*Tx)
+	if !is {
+		return nil, 0, false, false
+	}
+	for _, f := range t.Files {
+		if f.Dir != dir {
+			continue
+		}
+		if i > 0 {
+			i--
+			continue
+		}
+		done = f.State != proto.FileOpen
+		o := &t.opt.body[dir]
+		if !done && !c.EOF[dir] && f.Size < o.minimal && (o.limit == 0 || f.Size < o.limit) {
+			return nil, 0, false, false
+		}
+		return f.Data, f.DataOff, done, len(f.Data) > 0
+	}
+	return nil, 0, t.Progress[dir] > RequestBody, false
+}

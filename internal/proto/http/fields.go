@@ -1,0 +1,113 @@
+package http
+
+import (
+	"errors"
+
+	"mirador/internal/proto"
+)
+
+// Progress from which parts of a message can be read: when the part is complete.
+var (
+	atLine   = [2]uint8{RequestHeaders, ResponseHeaders}
+	atHeader = [2]uint8{RequestBody, ResponseBody}
+	atBody   = [2]uint8{RequestBody, ResponseBody}
+)
+
+// side says in which directions a field exists.
+type side uint8
+
+const (
+	inRequest side = 1 << iota
+	inResponse
+	inBoth = inRequest | inResponse
+)
+
+func field(name, legacy, doc string, in side, at [2]uint8, get getter, aliases ...string) proto.Field {
+	return proto.Field{
+		Name: name, Legacy: legacy, Aliases: aliases, Doc: doc,
+		ToServer: in&inRequest != 0, ToClient: in&inResponse != 0,
+		MinProgress: at, Get: get,
+	}
+}
+
+func stream(name, legacy, doc string, in side, aliases ...string) proto.Field {
+	f := field(name, legacy, doc, in, atBody, nil, aliases...)
+	f.Stream, f.GetStream = true, getBody
+	return f
+}
+
+// fields are the sticky buffers of HTTP/1.
+func fields() []proto.Field {
+	host := field("http.host", "http_host", "host of the request in lower case, without port", inRequest, atHeader, of(getHost))
+	host.Validate = lowerOnly
+	reqHdr := field("http.request_header", "", "each request header as Name: value", inRequest, atHeader, getHeaderLine)
+	resHdr := field("http.response_header", "", "each response header as Name: value", inResponse, atHeader, getHeaderLine)
+	reqHdr.Multi, resHdr.Multi = true, true
+	method := field("http.method", "http_method", "method of the request", inRequest, atLine, of(getMethod))
+	method.Validate = noBlankEnds
+	file := stream("file.data", "", "files in requests, decoded bodies of responses", inBoth, "file_data")
+	file.GetStream, file.Multi = getFileData, true
+	return []proto.Field{
+		field("http.uri", "http_uri", "normalised path and query", inRequest, atLine, of(getURI)),
+		field("http.uri.raw", "http_raw_uri", "target of the request as sent", inRequest, atLine, of(getRawURI)),
+		method,
+		field("http.request_line", "", "first line of the request", inRequest, atLine, of(getLine), "http_request_line"),
+		field("http.protocol", "", "protocol of the first line", inBoth, atLine, of(getProtocol), "http_protocol"),
+		field("http.stat_code", "http_stat_code", "status of the response", inResponse, atLine, of(getStatus)),
+		field("http.stat_msg", "http_stat_msg", "text behind the status", inResponse, atLine, of(getStatusMsg)),
+		field("http.response_line", "", "first line of the response", inResponse, atLine, of(getLine), "http_response_line"),
+		host,
+		field("http.host.raw", "http_raw_host", "host of the request as sent", inRequest, atHeader, of(getRawHost)),
+		field("http.header", "http_header", "headers without cookies, one per line", inBoth, atHeader, of(getHeader)),
+		field("http.header.raw", "http_raw_header", "header block as sent", inBoth, atHeader, of(getRawHeader)),
+		field("http.header_names", "", "names of the headers, each on a line", inBoth, atHeader, of(getNames), "http_header_names"),
+		field("http.start", "", "first line and headers", inBoth, atHeader, of(getStart), "http_start"),
+		reqHdr,
+		resHdr,
+		field("http.cookie", "http_cookie", "Cookie or Set-Cookie", inBoth, atHeader, of(getCookie)),
+		field("http.user_agent", "http_user_agent", "User-Agent", inRequest, atHeader, ofHeader("user-agent")),
+		field("http.referer", "", "Referer", inRequest, atHeader, ofHeader("referer"), "http_referer"),
+		field("http.accept", "", "Accept", inRequest, atHeader, ofHeader("accept"), "http_accept"),
+		field("http.accept_enc", "", "Accept-Encoding", inRequest, atHeader, ofHeader("accept-encoding"), "http_accept_enc"),
+		field("http.accept_lang", "", "Accept-Language", inRequest, atHeader, ofHeader("accept-language"), "http_accept_lang"),
+		field("http.connection", "", "Connection", inBoth, atHeader, ofHeader("connection"), "http_connection"),
+		field("http.content_type", "", "Content-Type", inBoth, atHeader, ofHeader("content-type"), "http_content_type"),
+		field("http.content_len", "", "Content-Length", inBoth, atHeader, ofHeader("content-length"), "http_content_len"),
+		field("http.server", "", "Server", inResponse, atHeader, ofHeader("server")),
+		field("http.location", "", "Location", inResponse, atHeader, ofHeader("location")),
+		stream("http.request_body", "http_client_body", "decoded body of the request", inRequest),
+		stream("http.response_body", "http_server_body", "decoded body of the response", inResponse),
+		file,
+	}
+}
+
+var (
+	errUpper = errors.New("http.host is in lower case; a content with upper-case letters cannot match")
+	errBlank = errors.New("a method neither begins nor ends with white space")
+)
+
+// lowerOnly refuses contents that http.host can never hold.
+func lowerOnly(content []byte, nocase bool) error {
+	if nocase {
+		return nil
+	}
+	for _, c := range content {
+		if c >= 'A' && c <= 'Z' {
+			return errUpper
+		}
+	}
+	return nil
+}
+
+// noBlankEnds refuses contents that http.method can never hold.
+func noBlankEnds(content []byte, _ bool) error {
+	if len(content) == 0 {
+		return nil
+	}
+	for _, c := range [2]byte{content[0], content[len(content)-1]} {
+		if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+			return errBlank
+		}
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package http
+
+import (
+	"bytes"
+
+	"mirador/internal/proto"
+)
+
+// pending is a header line that may still be continued by a folded one.
+type pending struct {
+	line   span
+	open   bool
+	folded bool
+	colon  bool
+	long   bool
+}
+
+// fold tells whether a line that begins with c continues the one before. A NUL
+// counts, because browsers skip it.
+func fold(c byte) bool { return c == ' ' || c == '\t' || c == 0 }
+
+// addLine takes one line of the header block: raw as it came, raw[from:to]
+// without what stands around it.
+func (p *parser) addLine(t *Tx, dir proto.Dir, pd *pending, raw []byte, from, to int) {
+	m := &t.msg[dir]
+	at, ok := m.keep(raw)
+	if !ok {
+		m.tooMany(t, dir)
+		return
+	}
+	line := raw[from:to]
+	at.off, at.n = at.off+uint32(from), uint32(len(line))
+	colon := bytes.IndexByte(line, ':') >= 0
+	if len(line) > 0 && fold(line[0]) {
+		if !pd.open {
+			t.AddEvent(evRequestFolding + proto.EventID(dir))
+			trim := uint32(len(line) - len(bytes.TrimLeft(line, " \t\x00")))
+			at.off, at.n = at.off+trim, at.n-trim
+		} else if dir == proto.ToClient && colon && pd.colon && m.version == version11 {
+			// A folded line with a colon of its own is a header of its own.
+			t.AddEvent(evResponseFolding)
+			trim := uint32(len(line) - len(bytes.TrimLeft(line, " \t\x00")))
+			at.off, at.n = at.off+trim, at.n-trim
+		} else {
+			p.appendFold(t, dir, pd, line)
+			pd.colon = pd.colon || colon
+			return
+		}
+	}
+	p.flushHeader(t, dir, pd)
+	*pd = pending{line: at, open: true, colon: colon}
+}
+
+// appendFold joins a folded line to the pending one.
+func (p *parser) appendFold(t *Tx, dir proto.Dir, pd *pending, line []byte) {
+	m := &t.msg[dir]
+	if int(pd.line.n)+len(line) > maxFolded {
+		if !pd.long {
+			pd.long = true
+			t.AddEvent(evRequestFieldTooLong + proto.EventID(dir))
+		}
+		return
+	}
+	if !pd.line.extra {
+		b := m.bytes(pd.line)
+		pd.line = span{uint32(len(m.extra)), uint32(len(b)), true}
+		m.extra = append(m.extra, b...)
+	}
+	pd.folded = true
+	m.extra = append(m.extra, line...)
+	pd.line.n += uint32(len(line))
+}
+
+// flushHeader reads the pending line.
+func (p *parser) flushHeader(t *Tx, dir proto.Dir, pd *pending) {
+	if !pd.open {
+		return
+	}
+	pd.open = false
+	m := &t.msg[dir]
+	b := m.bytes(pd.line)
+	h := header{folded: pd.folded, trailer: t.Progress[dir] >= RequestTrailer}
+	sub := func(from, to int) span {
+		return span{pd.line.off + uint32(from), uint32(to - from), pd.line.extra}
+	}
+	colon := bytes.IndexByte(b, ':')
+	if colon < 0 {
+		// Not a header; the line is kept as a value without a name.
+		t.AddEvent(evRequestMissingColon + proto.EventID(dir))
+		from, to := trim(b, 0, len(b))
+		h.name, h.value = sub(from, from), sub(from, to)
+		m.add(t, dir, h)
+		return
+	}
+	from, to := trim(b, 0, colon)
+	if from == to || to != colon || from != 0 || !token(b[from:to]) {
+		t.AddEvent(evRequestHeaderInvalid + proto.EventID(dir))
+	}
+	h.name = sub(from, to)
+	from, to = trim(b, colon+1, len(b))
+	h.value = sub(from, to)
+	m.add(t, dir, h)
+}
+
+// trim moves from and to over white space at the ends of b[from:to].
+func trim(b []byte, from, to int) (int, int) {
+	for from < to && isSpace(b[from]) {
+		from++
+	}
+	for from < to && isSpace(b[to-1]) {
+		to--
+	}
+	return from, to
+}
+
+// token tells whether b is a token (RFC 9110 section 5.6.2).
+func token(b []byte) bool {
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+		switch c {
+		case '(', ')', '<', '>', '@', ',', ';', ':', '\\', '"', '/', '[', ']', '?', '=', '{', '}':
+			return false
+		}
+	}
+	return true
+}
+
+// tooMany notes that headers are no longer kept.
+func (m *message) tooMany(t *Tx, dir proto.Dir) {
+	m.full = true
+	t.AddEvent(evRequestTooManyHeaders + proto.EventID(dir))
+}
+
+// add puts h into the table. A repeated header is joined to the first of its
+// name, but for Content-Length, of which the first one counts.
+func (m *message) add(t *Tx, dir proto.Dir, h header) {
+	name := m.bytes(h.name)
+	h.hash = hashName(name)
+	if len(name) > 0 {
+		for i := m.heads[h.hash&15]; i != 0; i = m.hdrs[i-1].next {
+			e := &m.hdrs[i-1]
+			if e.hash == h.hash && sameName(m.bytes(e.name), name) {
+				m.repeat(t, dir, e, h)
+				return
+			}
+		}
+	}
+	if len(m.hdrs) >= maxHeaders {
+		m.tooMany(t, dir)
+		return
+	}
+	h.next = m.heads[h.hash&15]
+	m.hdrs = append(m.hdrs, h)
+	m.heads[h.hash&15] = uint16(len(m.hdrs))
+}
+
+// repeat joins h to e, the header of the same name.
+func (m *message) repeat(t *Tx, dir proto.Dir, e *header, h header) {
+	if !e.repeated {
+		t.AddEvent(evRequestRepetition + proto.EventID(dir))
+	}
+	e.repeated = true
+	if sameName(m.bytes(e.name), "content-length") {
+		a, _ := contentLength(m.bytes(e.value))
+		if b, _ := contentLength(m.bytes(h.value)); a != b {
+			t.AddEvent(evRequestDuplicateLength + proto.EventID(dir))
+		}
+		return
+	}
+	if m.repeats++; m.repeats > maxRepeats || len(m.extra) > 4*maxHeaderBytes {
+		return
+	}
+	off := uint32(len(m.extra))
+	m.extra = append(append(m.extra, m.bytes(e.value)...), ", "...)
+	m.extra = append(m.extra, m.bytes(h.value)...)
+	e.value = span{off, uint32(len(m.extra)) - off, true}
+}
+
+// contentLength reads a Content-Length as libhtp does: what stands before and
+// behind the digits is skipped. It is -1 when there are none or too many.
+func contentLength(v []byte) (n int64, junk bool) {
+	i := 0
+	for i < len(v) && (v[i] < '0' || v[i] > '9') {
+		junk = junk || !isSpace(v[i])
+		i++
+	}
+	if i == len(v) {
+		return -1, junk
+	}
+	for ; i < len(v) && v[i] >= '0' && v[i] <= '9'; i++ {
+		if n > maxContentLength/10 {
+			return -1, junk
+		}
+		n = n*10 + int64(v[i]-'0')
+	}
+	for ; i < len(v); i++ {
+		junk = junk || !isSpace(v[i])
+	}
+	return n, junk
+}
+
+// containsFold tells whether b holds want, which is in lower case, without
+// regard to case and NUL bytes.
+func containsFold(b []byte, want string) bool {
+	for i := range b {
+		if b[i] != 0 && matchFold(b[i:], want) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchFold tells whether b begins with want, skipping NUL bytes.
+func matchFold(b []byte, want string) bool {
+	j := 0
+	for _, c := range b {
+		if j == len(want) {
+			return true
+		}
+		if c == 0 {
+			continue
+		}
+		if lower(c) != want[j] {
+			return false
+		}
+		j++
+	}
+	return j == len(want)
+}

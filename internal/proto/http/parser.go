@@ -1,0 +1,473 @@
+package http
+
+import (
+	"bytes"
+
+	"mirador/internal/proto"
+)
+
+// state is where a direction stands.
+type state uint8
+
+const (
+	stIdle state = iota
+	stLine
+	stHeaders
+	stBody      // body of known length
+	stBodyClose // body up to the end of the stream
+	stChunkLen  // line with the length of a chunk
+	stChunk     // data of a chunk
+	stChunkEnd  // line end behind a chunk
+	stTrailer   // header lines behind the last chunk
+	stFinal     // message complete but for what is stuck to its end
+	stProbe     // request without a version: HTTP/0.9, or just forgotten
+	stConnect   // request: waiting for the answer to CONNECT
+	stConnected // request: the first bytes behind CONNECT decide
+	stIgnore    // nothing more to parse in this direction
+)
+
+// half is the parser of one direction.
+type half struct {
+	st      state
+	tx      *Tx
+	pd      pending
+	left    int64 // bytes of body or chunk to come
+	scanned int   // bytes of an unfinished line already searched
+	ignored int   // empty lines skipped
+	begin   uint64
+}
+
+// parser follows the HTTP/1 of one flow.
+type parser struct {
+	c    *proto.Conn
+	o    *options
+	h    [2]half
+	wait []*Tx // requests whose response has not begun, oldest first
+	last *Tx   // newest transaction
+	made uint64
+	// switched: another protocol goes on from here.
+	switched bool
+}
+
+func newParser(c *proto.Conn, o *options) *parser {
+	return &parser{c: c, o: o}
+}
+
+// step is the outcome of working on some bytes.
+type step uint8
+
+const (
+	again     step = iota // go on with what is left
+	wantsMore             // nothing can be done before more bytes come
+	broken
+)
+
+// Parse implements proto.Parser.
+func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
+	h := &p.h[dir]
+	h.begin = p.c.Offset[dir]
+	for {
+		if len(data) == used && !eof {
+			break
+		}
+		n, s := p.step(dir, h, data[used:], eof)
+		used += n
+		h.begin += uint64(n)
+		if s == broken {
+			return used, 0, proto.Broken
+		}
+		if s == wantsMore || p.switched {
+			break
+		}
+		if eof && used == len(data) && h.st == stIdle {
+			break
+		}
+	}
+	return used, 0, proto.OK
+}
+
+func (p *parser) step(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
+	if dir == proto.ToServer {
+		return p.request(h, b, eof)
+	}
+	return p.response(h, b, eof)
+}
+
+// newTx begins a transaction.
+func (p *parser) newTx() *Tx {
+	t := &Tx{opt: p.o, port: -1, uriPort: -1, status: -1}
+	for d := range t.body {
+		t.body[d] = bodySide{p: p, tx: t, dir: proto.Dir(d)}
+	}
+	p.c.NewTx(t)
+	p.last = t
+	p.made++
+	return t
+}
+
+// lineEnd finds the end of the line at the start of b: b[from:to] is what is on
+// it, n its length with everything around. ok is false when the end is not there
+// yet.
+//
+// Requests end lines with LF. For responses a CR alone does it too, unless white
+// space follows, because browsers take it so; CRs before a line are skipped.
+func (h *half) lineEnd(dir proto.Dir, b []byte, eof bool) (from, to, n int, ok bool) {
+	if dir == proto.ToServer {
+		i := bytes.IndexByte(b[h.scanned:], '\n')
+		if i < 0 {
+			h.scanned = len(b)
+			if !eof {
+				return 0, 0, 0, false
+			}
+			return 0, chomp(b, len(b)), len(b), true
+		}
+		i += h.scanned
+		return 0, chomp(b, i), i + 1, true
+	}
+	for from < len(b) && b[from] == '\r' {
+		if from+1 == len(b) && !eof {
+			return 0, 0, 0, false
+		}
+		if from+1 < len(b) && b[from+1] == '\n' {
+			return from, from, from + 2, true
+		}
+		from++
+	}
+	i := max(from, h.scanned)
+	for {
+		j := indexEnd(b[i:])
+		if j < 0 {
+			h.scanned = len(b)
+			if !eof {
+				return 0, 0, 0, false
+			}
+			return from, len(b), len(b), true
+		}
+		i += j
+		if b[i] == '\n' {
+			return from, i, i + 1, true
+		}
+		k := i
+		for k < len(b) && b[k] == '\r' {
+			k++
+		}
+		switch {
+		case k == len(b):
+			h.scanned = i
+			if !eof {
+				return 0, 0, 0, false
+			}
+			return from, i, k, true
+		case b[k] == '\n':
+			return from, i, k + 1, true
+		case b[k] == ' ' || b[k] == '\t':
+			i = k
+		default:
+			return from, i, k, true
+		}
+	}
+}
+
+// indexEnd returns the index of the first CR or LF, -1 when there is none.
+func indexEnd(b []byte) int {
+	i := bytes.IndexByte(b, '\n')
+	if i >= 0 {
+		b = b[:i]
+	}
+	if j := bytes.IndexByte(b, '\r'); j >= 0 {
+		return j
+	}
+	return i
+}
+
+// chomp returns end without the CRs before it.
+func chomp(b []byte, end int) int {
+	for end > 0 && b[end-1] == '\r' {
+		end--
+	}
+	return end
+}
+
+func blank(b []byte) bool {
+	for _, c := range b {
+		if !isSpace(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// headers reads the header block, or the trailer when that is where h stands.
+func (p *parser) headers(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
+	t := h.tx
+	if len(b) == 0 {
+		p.endHeaders(dir, h, eof)
+		return 0, again
+	}
+	from, to, n, ok := h.lineEnd(dir, b, eof)
+	if !ok {
+		if len(b) > p.o.metaField {
+			t.AddEvent(evRequestFieldTooLong + proto.EventID(dir))
+			return 0, broken
+		}
+		return 0, wantsMore
+	}
+	if n > p.o.metaField {
+		t.AddEvent(evRequestFieldTooLong + proto.EventID(dir))
+		return 0, broken
+	}
+	end := from == to
+	if !end && n == 2 && (b[0] == ' ' || b[0] == '\t') && b[1] == '\n' {
+		// A lone blank and LF end the headers for some, unless an empty line
+		// follows.
+		if n == len(b) && !eof {
+			return 0, wantsMore
+		}
+		end = n < len(b) && b[n] != '\n'
+	}
+	h.scanned = 0
+	if end {
+		t.msg[dir].keep(b[:n])
+		p.endHeaders(dir, h, false)
+		return n, again
+	}
+	p.addLine(t, dir, &h.pd, b[:n], from, to)
+	return n, again
+}
+
+// endHeaders closes a header block; cut tells that the stream ended within it.
+func (p *parser) endHeaders(dir proto.Dir, h *half, cut bool) {
+	t := h.tx
+	m := &t.msg[dir]
+	p.flushHeader(t, dir, &h.pd)
+	h.scanned = 0
+	if h.st == stTrailer {
+		m.trailer.n = uint32(len(m.raw)) - m.trailer.off
+		h.st = stFinal
+		return
+	}
+	m.block.n = uint32(len(m.raw)) - m.block.off
+	if dir == proto.ToServer {
+		p.requestHeaders(h, cut)
+		return
+	}
+	p.responseHeaders(h, cut)
+}
+
+// chunkLength reads the line with the length of a chunk.
+func (p *parser) chunkLength(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
+	t := h.tx
+	if len(b) == 0 {
+		h.st = stFinal
+		return 0, again
+	}
+	i := bytes.IndexByte(b[h.scanned:], '\n')
+	n := h.scanned + i + 1
+	if i < 0 {
+		h.scanned = len(b)
+		if len(b) >= chunkProbe && !looksChunk(b) || len(b) > p.o.metaField || eof {
+			return p.badChunk(dir, h, b, eof)
+		}
+		return 0, wantsMore
+	}
+	h.scanned = 0
+	size, st := parseChunkLength(b[:n-1])
+	switch st {
+	case chunkEmpty:
+		if h.ignored++; h.ignored > maxIgnoredLines {
+			return p.badChunk(dir, h, b, eof)
+		}
+		t.msg[dir].length += uint64(n)
+		return n, again
+	case chunkBad:
+		return p.badChunk(dir, h, b, eof)
+	case chunkExtended:
+		if dir == proto.ToServer {
+			t.AddEvent(evRequestChunkExtension)
+		}
+	}
+	h.ignored = 0
+	t.msg[dir].length += uint64(n)
+	if size > 0 {
+		h.left, h.st = size, stChunk
+		return n, again
+	}
+	m := &t.msg[dir]
+	m.trailer.off = uint32(len(m.raw))
+	t.body[dir].end()
+	t.Advance(dir, RequestTrailer)
+	h.st, h.pd = stTrailer, pending{}
+	return n, again
+}
+
+// badChunk deals with a chunk length that is none: of a response the rest is
+// then taken for the body, as browsers do.
+func (p *parser) badChunk(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
+	h.scanned = 0
+	h.tx.AddEvent(evRequestChunkLen + proto.EventID(dir))
+	if dir == proto.ToServer {
+		return 0, broken
+	}
+	h.st = stBodyClose
+	return 0, again
+}
+
+// What parseChunkLength found.
+type chunkKind uint8
+
+const (
+	chunkGood chunkKind = iota
+	chunkExtended
+	chunkEmpty
+	chunkBad
+)
+
+// chunkSkip tells whether c may stand before a chunk length.
+func chunkSkip(c byte) bool { return isSpace(c) || c == 0 }
+
+// looksChunk tells whether an unfinished line may be a chunk length.
+func looksChunk(b []byte) bool {
+	for _, c := range b {
+		if !chunkSkip(c) {
+			return isHex(c)
+		}
+	}
+	return true
+}
+
+// parseChunkLength reads "1a;ext". Anything may follow the digits.
+func parseChunkLength(b []byte) (int64, chunkKind) {
+	for len(b) > 0 && chunkSkip(b[0]) {
+		b = b[1:]
+	}
+	if len(b) == 0 {
+		return 0, chunkEmpty
+	}
+	if !isHex(b[0]) {
+		return 0, chunkBad
+	}
+	n, i := int64(0), 0
+	for ; i < len(b) && isHex(b[i]); i++ {
+		if n = n<<4 | int64(hexVal(b[i])); n > maxChunkLength {
+			return 0, chunkBad
+		}
+	}
+	if bytes.IndexByte(b[i:], ';') >= 0 {
+		return n, chunkExtended
+	}
+	return n, chunkGood
+}
+
+// bodyBytes takes body bytes of a known amount.
+func (p *parser) bodyBytes(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
+	t := h.tx
+	n := len(b)
+	if int64(n) > h.left {
+		n = int(h.left)
+	}
+	if n > 0 {
+		h.left -= int64(n)
+		t.msg[dir].length += uint64(n)
+		t.body[dir].write(b[:n])
+	}
+	if h.left == 0 {
+		if h.st == stChunk {
+			h.st = stChunkEnd
+		} else {
+			h.st = stFinal
+		}
+		return n, again
+	}
+	if eof && n == len(b) {
+		h.st = stFinal
+		return n, again
+	}
+	return n, wantsMore
+}
+
+// chunkEnd skips what stands behind the data of a chunk.
+func (p *parser) chunkEnd(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
+	i := bytes.IndexByte(b, '\n')
+	n := i + 1
+	if i < 0 {
+		n = len(b)
+	}
+	h.tx.msg[dir].length += uint64(n)
+	if i >= 0 {
+		h.st, h.scanned = stChunkLen, 0
+	} else if eof {
+		h.st = stFinal
+	}
+	return n, again
+}
+
+// Gap implements proto.Parser. Bytes lost from a body are lost from its file;
+// elsewhere parsing goes on behind the gap, in the middle of a line or not.
+func (p *parser) Gap(dir proto.Dir, n int) bool {
+	h := &p.h[dir]
+	h.scanned = 0
+	for n > 0 {
+		switch h.st {
+		case stIgnore:
+			return true
+		case stBody, stChunk:
+			k := n
+			if int64(k) > h.left {
+				k = int(h.left)
+			}
+			h.left -= int64(k)
+			n -= k
+			h.tx.msg[dir].length += uint64(k)
+			h.tx.body[dir].lost(k)
+			if h.left == 0 && h.st == stChunk {
+				h.st = stChunkEnd
+			} else if h.left == 0 {
+				h.st = stFinal
+			}
+		case stBodyClose:
+			h.tx.msg[dir].length += uint64(n)
+			h.tx.body[dir].lost(n)
+			return true
+		case stFinal:
+			p.finish(dir, h)
+		default:
+			p.gapInHead(dir, h)
+			return true
+		}
+	}
+	if h.st == stFinal {
+		p.finish(dir, h)
+	}
+	return true
+}
+
+// gapInHead notes a gap where no body is.
+func (p *parser) gapInHead(dir proto.Dir, h *half) {
+	t := h.tx
+	if t == nil && dir == proto.ToClient {
+		t = p.answered(h)
+		h.st, h.ignored = stLine, 0
+	}
+	if t == nil {
+		t = p.last
+	}
+	if t != nil {
+		t.AddEvent(evInvalidGap)
+	}
+}
+
+// finish completes the message of direction dir.
+func (p *parser) finish(dir proto.Dir, h *half) {
+	if dir == proto.ToServer {
+		p.requestDone(h)
+		return
+	}
+	p.responseDone(h)
+}
+
+// Inspected implements proto.Inspector.
+func (p *parser) Inspected(tx proto.Tx, dir proto.Dir) {
+	if t, ok := tx.(*Tx); ok {
+		t.body[dir].looked(dir, t.Progress[dir] > RequestBody || p.c.EOF[dir])
+	}
+}

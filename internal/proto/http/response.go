@@ -1,0 +1,454 @@
+package http
+
+import (
+	"bytes"
+
+	"mirador/internal/proto"
+	"mirador/internal/proto/body"
+)
+
+// response works on bytes to the client.
+func (p *parser) response(h *half, b []byte, eof bool) (int, step) {
+	const dir = proto.ToClient
+	switch h.st {
+	case stIdle:
+		if len(b) == 0 {
+			return 0, wantsMore
+		}
+		h.st, h.scanned, h.ignored = stLine, 0, 0
+		return 0, again
+	case stLine:
+		return p.statusLine(h, b, eof)
+	case stHeaders, stTrailer:
+		return p.headers(dir, h, b, eof)
+	case stBody, stChunk:
+		return p.bodyBytes(dir, h, b, eof)
+	case stBodyClose:
+		t := h.tx
+		t.msg[dir].length += uint64(len(b))
+		t.body[dir].write(b)
+		if eof {
+			h.st = stFinal
+			return len(b), again
+		}
+		return len(b), wantsMore
+	case stChunkLen:
+		return p.chunkLength(dir, h, b, eof)
+	case stChunkEnd:
+		return p.chunkEnd(dir, h, b, eof)
+	case stFinal:
+		return p.responseFinal(h, b, eof)
+	}
+	return len(b), wantsMore
+}
+
+// looksResponse tells whether line begins as a status line does. Browsers show
+// what does not as the body.
+func looksResponse(line []byte) bool {
+	for len(line) > 0 && (isSpace(line[0]) || line[0] == 0) {
+		line = line[1:]
+	}
+	return len(line) >= 4 && matchFold(line[:4], "http")
+}
+
+// mayBeResponse is looksResponse for the bytes there are so far.
+func mayBeResponse(b []byte) bool {
+	for len(b) > 0 && (isSpace(b[0]) || b[0] == 0) {
+		b = b[1:]
+	}
+	for i := range b[:min(len(b), 4)] {
+		if lower(b[i]) != "http"[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// answered returns the transaction that a response belongs to.
+func (p *parser) answered(h *half) *Tx {
+	if h.tx != nil {
+		return h.tx
+	}
+	for len(p.wait) > 0 {
+		t := p.wait[0]
+		p.wait = p.wait[:copy(p.wait, p.wait[1:])]
+		if t.Progress[proto.ToClient] < ResponseComplete {
+			h.tx = t
+			break
+		}
+	}
+	if h.tx == nil {
+		t := p.newTx()
+		t.AddEvent(evUnmatchedResponse)
+		t.noRequest = true
+		t.path = []byte(requestURINotSeen)
+		t.msg[proto.ToServer].complete = true
+		t.Advance(proto.ToServer, RequestComplete)
+		h.tx = t
+	}
+	t := h.tx
+	p.openFrame(t, proto.ToClient, h.begin)
+	t.Advance(proto.ToClient, ResponseLine)
+	if r := &p.h[proto.ToServer]; r.st == stProbe && r.tx == t {
+		p.requestDone(r)
+	}
+	return t
+}
+
+// statusLine reads the first line of a response.
+func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
+	const dir = proto.ToClient
+	if len(b) == 0 {
+		if h.tx != nil {
+			h.st = stFinal
+			return 0, again
+		}
+		h.st = stIdle
+		return 0, wantsMore
+	}
+	if t := p.oldStyle(h); t != nil {
+		p.answered(h)
+		return p.junkBody(h)
+	}
+	from, to, n, ok := h.lineEnd(dir, b, eof)
+	if !ok {
+		if len(b) <= p.o.metaField && (len(b) < lineProbe || mayBeResponse(b)) {
+			return 0, wantsMore
+		}
+		t := p.answered(h)
+		if mayBeResponse(b) {
+			t.AddEvent(evResponseFieldTooLong)
+			return 0, broken
+		}
+		return p.junkBody(h)
+	}
+	line := b[from:to]
+	if blank(line) {
+		if h.ignored++; h.ignored > maxIgnoredLines {
+			return 0, broken
+		}
+		h.scanned = 0
+		if n == len(b) && h.tx == nil {
+			h.st = stIdle
+		}
+		return n, again
+	}
+	if !looksResponse(line) {
+		p.answered(h)
+		h.scanned = 0
+		if n < len(b) && (b[n] == 'H' || len(line) <= 2) && h.ignored <= maxIgnoredLines {
+			h.ignored++
+			return n, again
+		}
+		h.tx.msg[dir].length += uint64(n)
+		h.tx.body[dir].write(b[:n])
+		if n == len(b) {
+			// So far it is all that came; it stands for the response.
+			h.tx.Advance(dir, ResponseBody)
+			h.st = stFinal
+		}
+		return n, again
+	}
+	if n > p.o.metaField {
+		p.answered(h).AddEvent(evResponseFieldTooLong)
+		return 0, broken
+	}
+	h.scanned = 0
+	t := p.answered(h)
+	m := &t.msg[dir]
+	at, _ := m.keep(b[:n])
+	m.line = span{at.off + uint32(from), uint32(to - from), false}
+	m.block.off = uint32(len(m.raw))
+	t.splitStatus()
+	t.Advance(dir, ResponseHeaders)
+	h.st, h.pd = stHeaders, pending{}
+	return n, again
+}
+
+// oldStyle returns the transaction that waits for a response without a head, as
+// HTTP/0.9 has it.
+func (p *parser) oldStyle(h *half) *Tx {
+	if h.tx != nil || len(p.wait) == 0 {
+		return nil
+	}
+	t := p.wait[0]
+	if m := &t.msg[proto.ToServer]; m.complete && m.version == version09 && m.proto.n == 0 {
+		return t
+	}
+	return nil
+}
+
+// junkBody takes what is no response at all for a body without headers.
+func (p *parser) junkBody(h *half) (int, step) {
+	t := h.tx
+	t.Advance(proto.ToClient, ResponseBody)
+	h.st = stBodyClose
+	return 0, again
+}
+
+// splitStatus finds protocol, status and message in the status line.
+func (t *Tx) splitStatus() {
+	m := &t.msg[proto.ToClient]
+	b := m.bytes(m.line)
+	sub := func(from, to int) span { return span{m.line.off + uint32(from), uint32(to - from), false} }
+	t.hasLine = true
+	i := 0
+	for i < len(b) && (isSpace(b[i]) || b[i] == 0) {
+		i++
+	}
+	start := i
+	for i < len(b) && !isSpace(b[i]) {
+		i++
+	}
+	m.proto = sub(start, i)
+	if m.version, _ = parseVersion(b[start:i]); m.version == versionBad {
+		t.AddEvent(evResponseProtocol)
+	}
+	for i < len(b) && isSpace(b[i]) {
+		i++
+	}
+	start = i
+	for i < len(b) && !isSpace(b[i]) {
+		i++
+	}
+	t.statusB = sub(start, i)
+	t.status = parseStatus(b[start:i])
+	if t.status < 0 {
+		t.AddEvent(evResponseStatus)
+	}
+	for i < len(b) && isSpace(b[i]) {
+		i++
+	}
+	t.statusMsg = sub(i, len(b))
+}
+
+// parseStatus returns a status of 100 .. 999, -1 for anything else.
+func parseStatus(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' || n > 999 {
+			return -1
+		}
+		n = n*10 + int(c-'0')
+	}
+	if n < 100 || n > 999 {
+		return -1
+	}
+	return n
+}
+
+// responseHeaders decides from the headers what follows (RFC 9112 section 6.3,
+// as browsers apply it).
+func (p *parser) responseHeaders(h *half, cut bool) {
+	const dir = proto.ToClient
+	t := h.tx
+	m := &t.msg[dir]
+	te, cl := m.header("transfer-encoding"), m.header("content-length")
+	h.ignored = 0
+	if t.status == 100 && te == nil && cl == nil && !cut {
+		p.continued(h)
+		return
+	}
+	if r := &p.h[proto.ToServer]; r.tx == t {
+		p.answerCame(r)
+	}
+	h.st = stFinal
+	t.Advance(dir, ResponseBody)
+	noBody := t.method == methodHead || cut ||
+		t.method == methodConnect && t.status >= 200 && t.status < 300 ||
+		te == nil && cl == nil && (t.status >= 100 && t.status < 200 || t.status == 204 || t.status == 304)
+	if noBody {
+		return
+	}
+	if v, ok := t.Header(dir, "content-type"); ok && containsFold(v, "multipart/byteranges") {
+		t.AddEvent(evMultipartByteranges)
+	}
+	p.setupDecoder(t, dir)
+	switch {
+	case te != nil && containsFold(m.bytes(te.value), "chunked"):
+		if !sameName(m.bytes(te.value), "chunked") {
+			t.AddEvent(evResponseAbnormalTE)
+		}
+		if m.version != version11 {
+			t.AddEvent(evResponseChunkedOld)
+		}
+		h.st = stChunkLen
+	case cl != nil:
+		n, _ := contentLength(m.bytes(cl.value))
+		if n < 0 {
+			t.AddEvent(evResponseContentLength)
+			h.st = stBodyClose
+		} else if n > 0 {
+			h.st, h.left = stBody, n
+		}
+	default:
+		if te != nil {
+			t.AddEvent(evResponseTransferEncoding)
+		}
+		h.st = stBodyClose
+	}
+}
+
+// continued drops a "100 Continue"; the real response follows.
+func (p *parser) continued(h *half) {
+	t := h.tx
+	if t.continues++; t.continues > 1 {
+		t.AddEvent(evContinueAlreadySeen)
+	}
+	m := &t.msg[proto.ToClient]
+	*m = message{raw: m.raw[:0], extra: m.extra[:0], hdrs: m.hdrs[:0]}
+	t.hasLine, t.status, t.statusB, t.statusMsg = false, -1, span{}, span{}
+	h.st, h.scanned = stLine, 0
+}
+
+// answerCame tells the request side what it may be waiting for.
+func (p *parser) answerCame(r *half) {
+	t := r.tx
+	switch {
+	case r.st == stConnect && t.status >= 200 && t.status < 300:
+		r.st = stConnected
+	case r.st == stConnect:
+		p.requestDone(r)
+	case r.st == stBody && t.status >= 400 && t.status < 500 && t.msg[proto.ToServer].length == 0:
+		// The server refused before the body came; it will not come.
+		if v, ok := t.Header(proto.ToServer, "expect"); ok && containsFold(v, "100-continue") {
+			r.st = stFinal
+			p.requestDone(r)
+		}
+	}
+}
+
+// responseFinal looks at what follows a response: another one, or bytes that
+// belong to none and are taken for more of the body, as browsers do.
+func (p *parser) responseFinal(h *half, b []byte, eof bool) (int, step) {
+	const dir = proto.ToClient
+	if len(b) == 0 {
+		p.responseDone(h)
+		return 0, again
+	}
+	n := bytes.IndexByte(b, '\n') + 1
+	whole := n > 0 || eof
+	if n == 0 {
+		n = len(b)
+	}
+	if whole && looksResponse(b[:n]) || !whole && mayBeResponse(b) {
+		p.responseDone(h)
+		return 0, again
+	}
+	t := h.tx
+	t.msg[dir].length += uint64(n)
+	t.AddEvent(evResponseBodyUnexpected)
+	t.body[dir].write(b[:n])
+	return n, again
+}
+
+// responseDone completes the response.
+func (p *parser) responseDone(h *half) {
+	const dir = proto.ToClient
+	t := h.tx
+	h.tx, h.st, h.pd = nil, stIdle, pending{}
+	if t == nil {
+		return
+	}
+	t.msg[dir].complete = true
+	t.body[dir].end()
+	p.closeFrame(t, dir, h.begin)
+	if r := &p.h[proto.ToServer]; r.tx == t && r.st == stProbe {
+		p.requestDone(r)
+	}
+	t.Advance(dir, ResponseComplete)
+	p.protocolChange(t)
+}
+
+// protocolChange lets another protocol go on after CONNECT or 101.
+func (p *parser) protocolChange(t *Tx) {
+	r := &p.h[proto.ToServer]
+	switch {
+	case t.method == methodConnect && t.status >= 200 && t.status < 300:
+		if p.made == 1 {
+			if r.tx == t {
+				p.requestDone(r)
+			}
+			p.switched = true
+			p.c.Switch("")
+		}
+	case t.status == 101:
+		up, ok := t.Header(proto.ToClient, "upgrade")
+		name := ""
+		switch {
+		case !ok:
+		case sameName(up, "h2c"):
+			name = "http2"
+		case sameName(up, "websocket"):
+			name = "websocket"
+		}
+		if name != "" && p.c.Table.ByName(name) != proto.Unknown {
+			p.switched = true
+			p.c.Switch(name)
+			return
+		}
+		p.h[proto.ToServer].st, p.h[proto.ToClient].st = stIgnore, stIgnore
+	}
+}
+
+// setupDecoder prepares the undoing of the content encodings.
+func (p *parser) setupDecoder(t *Tx, dir proto.Dir) {
+	v, ok := t.Header(dir, "content-encoding")
+	if !ok {
+		return
+	}
+	var list [body.MaxLayers + 1]body.Encoding
+	n := 0
+	for len(v) > 0 {
+		i := bytes.IndexAny(v, ", ")
+		tok := v
+		if i >= 0 {
+			tok, v = v[:i], v[i+1:]
+		} else {
+			v = nil
+		}
+		if len(tok) == 0 {
+			continue
+		}
+		e, odd := encodingOf(tok, p.o.lzma)
+		if odd {
+			t.AddEvent(evAbnormalCE)
+		}
+		if e == body.Identity {
+			continue
+		}
+		if n == p.o.layers {
+			t.AddEvent(evEncodingLayers)
+			break
+		}
+		list[n] = e
+		n++
+	}
+	if n > 0 {
+		s := &t.body[dir]
+		s.dec = body.NewDecoder(list[:n], p.o.lim, s)
+	}
+}
+
+// encodingOf names a content encoding; odd tells that it is not written as it
+// ought to be.
+func encodingOf(tok []byte, lzma bool) (e body.Encoding, odd bool) {
+	switch {
+	case sameName(tok, "gzip"), sameName(tok, "x-gzip"):
+		return body.Gzip, false
+	case sameName(tok, "deflate"), sameName(tok, "x-deflate"):
+		return body.Deflate, false
+	case sameName(tok, "lzma"):
+		if lzma {
+			return body.LZMA, false
+		}
+		return body.Identity, false
+	case sameName(tok, "identity"), sameName(tok, "inflate"):
+		return body.Identity, false
+	case containsFold(tok, "gzip"):
+		return body.Gzip, true
+	case containsFold(tok, "deflate"):
+		return body.Deflate, true
+	}
+	return body.Identity, true
+}
