@@ -71,25 +71,53 @@ func (e *Engine) store(h *half, b []byte, seq uint32) {
 }
 
 // urgent stores a segment with urgent data as the policy says. The urgent pointer
-// counts from the segment's start and points behind the urgent byte (RFC 6093).
+// counts from the segment's start and points behind the urgent byte, as stacks see
+// it (RFC 6093 section 3.1).
 func (e *Engine) urgent(h *half, b []byte, seq uint32, ptr uint16) {
 	pol := e.opt.Urgent
 	if pol == UrgentOOB || pol == UrgentGap {
-		if h.urgent >= maxUrgent {
+		if h.urgent >= maxUrgent || len(h.oob) >= maxUrgentAhead {
 			e.event(EvUrgentLimit)
 			pol = e.opt.UrgentLimit
 		}
 	}
-	switch pol {
-	case UrgentDrop:
+	at := h.offset(seq) + int64(ptr) - 1
+	switch {
+	case pol == UrgentDrop:
 		return
-	case UrgentOOB:
-		if int(ptr) <= len(b) {
-			h.urgent++
-			e.Counters.UrgentOOB++
-		}
+	case pol == UrgentInline || int(ptr) > len(b) || at < int64(h.edge):
+		e.store(h, b, seq) // the urgent byte is not in it, or was there before
+		return
+	case pol == UrgentOOB:
+		h.urgent++
+		e.Counters.UrgentOOB++
+		h.addOOB(uint64(at))
+	default: // as a gap: the byte is missing
+		h.urgent++
 	}
-	e.store(h, b, seq)
+	i := int(ptr) - 1
+	if i > 0 {
+		e.store(h, b[:i], seq)
+	}
+	if i+1 < len(b) {
+		e.store(h, b[i+1:], seq+uint32(i)+1)
+	}
+	e.add = true
+	h.absorb(&e.pool)
+}
+
+// addOOB notes that the byte at off is urgent.
+func (h *half) addOOB(off uint64) {
+	i := len(h.oob)
+	for i > 0 && h.oob[i-1] > off {
+		i--
+	}
+	if i > 0 && h.oob[i-1] == off {
+		return
+	}
+	h.oob = append(h.oob, 0)
+	copy(h.oob[i+1:], h.oob[i:])
+	h.oob[i] = off
 }
 
 // update makes stored data readable, gives up holes that were acknowledged, and
@@ -98,6 +126,12 @@ func (e *Engine) update(s *Session) {
 	for d := range s.h {
 		h := &s.h[d]
 		if !h.known {
+			continue
+		}
+		if (h.appOff || h.appEOF) && h.rawOff { // nobody reads any more
+			h.noReasm = true
+			h.drop(&e.pool)
+			h.right = h.edge
 			continue
 		}
 		h.prune(&e.pool, uint64(e.opt.RawOverlap))

@@ -21,7 +21,7 @@ func (e *Engine) Packet(s *Session, p *packet.Parsed, dir uint8) Result {
 	e.count(p)
 	if e.opt.ChecksumValidation && p.L4Checksum() == packet.ChecksumBad {
 		e.Counters.InvalidChecksum++
-		return e.result(s, Ignored, s.State, 0)
+		return Result{Verdict: Ignored, Dir: e.dir}
 	}
 	if p.Flags&(packet.SYN|packet.FIN) == packet.SYN|packet.FIN {
 		e.event(EvFinSyn)
@@ -65,7 +65,7 @@ func (e *Engine) result(s *Session, v Verdict, before State, fl Flags) Result {
 	if e.add {
 		fl |= Added
 	}
-	if s.State >= Established && v != Invalid && v != Ignored || fl&KeepAlive != 0 && s.State >= Established {
+	if s.State >= Established && v != Invalid {
 		fl |= Est
 	}
 	if s.State >= Established && s.flags&sfOpened == 0 {

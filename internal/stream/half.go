@@ -36,7 +36,8 @@ type half struct {
 	appEOF   bool // told to the app reader
 	over     bool // the app reader may be told the end
 	rawFinal bool
-	urgent   uint16
+	urgent   uint16   // urgent bytes taken out
+	oob      []uint64 // offsets of urgent bytes beyond the edge, sorted
 
 	base  uint64 // offset of buf[head]: the oldest byte kept
 	low   uint64 // list knows the bytes from here; those before are acknowledged
@@ -56,8 +57,12 @@ type half struct {
 	stats HalfStats
 }
 
-// brk is a hole that was given up: n bytes at off are missing from buf.
-type brk struct{ off, n uint64 }
+// brk is a hole: n bytes at off are missing from buf. Readers are told of it, unless
+// it is urgent data, taken out of the stream: they read on as if it were not there.
+type brk struct {
+	off, n uint64
+	oob    bool
+}
 
 // HalfStats is what one direction did.
 type HalfStats struct {
@@ -80,7 +85,7 @@ func (s HalfStats) MaxRegions() uint16 { return max(s.regions, 1) }
 // reset forgets all but the memory of h's slices.
 func (h *half) reset(pl *pool) {
 	h.drop(pl)
-	*h = half{brk: h.brk[:0], list: pieceList{parts: h.list.parts[:0]}, dir: pageDir{leaf: h.dir.leaf[:0]}}
+	*h = half{brk: h.brk[:0], oob: h.oob[:0], list: pieceList{parts: h.list.parts[:0]}, dir: pageDir{leaf: h.dir.leaf[:0]}}
 }
 
 // drop gives all stored data back.
@@ -89,7 +94,7 @@ func (h *half) drop(pl *pool) {
 	h.buf, h.head, h.used = nil, 0, 0
 	h.list.clear(pl)
 	h.dir.clear(pl)
-	h.brk = h.brk[:0]
+	h.brk, h.oob = h.brk[:0], h.oob[:0]
 }
 
 // offset returns the stream offset of seq. It is negative for bytes before the
@@ -154,7 +159,7 @@ type insertResult struct {
 // stay as they are.
 func (h *half) insert(pl *pool, off uint64, data []byte) (r insertResult) {
 	end := off + uint64(len(data))
-	if off == h.edge && h.right <= h.edge { // in order: the common case
+	if off == h.edge && h.right <= h.edge && len(h.oob) == 0 { // in order: the common case
 		if h.list.n >= maxPieces || !h.room(pl, len(data)) || !h.list.push(pl, piece{off, off, end, uint32(len(data))}) {
 			r.noMemory = true
 			return r
@@ -177,7 +182,7 @@ func (h *half) insertSlow(pl *pool, off, end uint64, data []byte) (r insertResul
 		r.differs = !h.sameOld(at, data[at-off:stop-off])
 		at = stop
 	}
-	fixed := h.acked()
+	fixed := max(h.acked(), h.app, h.raw)
 	c := h.list.find(at)
 	for at < end {
 		if !h.list.ok(c) || h.list.at(c).off > at {
@@ -201,11 +206,17 @@ func (h *half) insertSlow(pl *pool, off, end uint64, data []byte) (r insertResul
 		}
 		p := h.list.at(c)
 		stop := min(end, p.off+uint64(p.n))
+		if at < fixed {
+			stop = min(stop, fixed)
+		}
+		part := data[at-off : stop-off]
 		r.overlap = true
-		same := h.same(at, data[at-off:stop-off])
+		same := h.same(at, part)
 		r.differs = r.differs || !same
-		if !same && at >= fixed && at >= h.app && at >= h.raw && h.policy.takes(off, end, p.start, p.end) {
-			h.write(at, data[at-off:stop-off])
+		if at >= fixed && h.policy.takes(off, end, p.start, p.end) {
+			if !same {
+				h.write(at, part)
+			}
 			c = h.list.own(pl, c, at, stop, off, end)
 		}
 		at = stop
@@ -276,11 +287,20 @@ func (h *half) write(off uint64, data []byte) {
 
 // absorb moves what became contiguous from the pages to buf.
 func (h *half) absorb(pl *pool) {
-	if h.right <= h.edge {
-		return
-	}
-	from := h.edge
-	for c := h.list.find(h.edge); h.list.ok(c); c = h.list.next(c) {
+	from, missing := h.edge, uint64(0)
+	c := h.list.find(h.edge)
+	for {
+		if len(h.oob) > 0 && h.oob[0] <= h.edge {
+			if h.oob[0] == h.edge {
+				h.hole(pl, 1, true)
+				missing++
+			}
+			h.oob = append(h.oob[:0], h.oob[1:]...)
+			continue
+		}
+		if !h.list.ok(c) {
+			break
+		}
 		p := h.list.at(c)
 		if p.off > h.edge || !h.room(pl, int(p.n)) {
 			break
@@ -289,11 +309,26 @@ func (h *half) absorb(pl *pool) {
 		h.used += int(p.n)
 		h.edge += uint64(p.n)
 		h.list.steps++
+		c = h.list.next(c)
 	}
 	if h.edge > from {
-		h.stats.Bytes += h.edge - from
+		h.stats.Bytes += h.edge - from - missing
+		h.right = max(h.right, h.edge)
 		h.dir.release(pl, h.edge)
 	}
+}
+
+// hole moves the edge over n missing bytes.
+func (h *half) hole(pl *pool, n uint64, oob bool) {
+	if k := len(h.brk); k > 0 && h.brk[k-1].off+h.brk[k-1].n == h.edge && h.brk[k-1].oob == oob {
+		h.brk[k-1].n += n
+	} else {
+		if k >= maxBreaks {
+			h.forceReaders(pl)
+		}
+		h.brk = append(h.brk, brk{h.edge, n, oob})
+	}
+	h.edge += n
 }
 
 // regions notes how many runs are more than regionGap apart.
@@ -321,17 +356,36 @@ func (h *half) skip(pl *pool, stop uint64) uint64 {
 		return 0
 	}
 	n := next - h.edge
-	if k := len(h.brk); k > 0 && h.brk[k-1].off+h.brk[k-1].n == h.edge && h.app < h.edge {
-		h.brk[k-1].n += n
-	} else {
-		if k >= maxBreaks {
-			h.forceReaders(pl)
-		}
-		h.brk = append(h.brk, brk{h.edge, n})
-	}
-	h.edge = next
+	h.hole(pl, n, false)
 	h.absorb(pl)
 	return n
+}
+
+// after returns the offset behind n bytes of buf that begin at off, and those in
+// front of which the bytes before it end: urgent data in between is stepped over.
+func (h *half) after(off, n uint64) uint64 {
+	end := off + n
+	for _, b := range h.brk {
+		if b.off < off || !b.oob {
+			continue
+		}
+		if b.off > end {
+			break
+		}
+		end += b.n
+	}
+	return end
+}
+
+// run returns the end of the bytes that can be read as one from off, at most
+// limit: up to a hole, but over urgent data.
+func (h *half) run(off, limit uint64) (end uint64, whole bool) {
+	for _, b := range h.brk {
+		if !b.oob && b.off > off && b.off < limit {
+			return b.off, false
+		}
+	}
+	return limit, true
 }
 
 // forceReaders moves both readers to the edge, so that all breaks can go.

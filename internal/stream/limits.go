@@ -31,8 +31,10 @@ const (
 	// sessionCost is what a session counts toward the memcap, bytes.
 	sessionCost = 640
 	// maxUrgent is how many urgent bytes a direction may leave out of band before
-	// the limit policy applies (one per segment can be real, more are an evasion).
-	maxUrgent = 64
+	// the limit policy applies (Suricata counts them in 16 bits, too).
+	maxUrgent = 1<<16 - 1
+	// maxUrgentAhead bounds the urgent bytes that wait behind a hole.
+	maxUrgentAhead = 64
 	// maxWScale is the largest window shift (RFC 7323 section 2.3).
 	maxWScale = 14
 	// pawsIdle is 24 days in nanoseconds: timestamps older than that are void (RFC

@@ -6,31 +6,34 @@ package stream
 type pageDir struct {
 	leaf  []*leaf // leaf i covers leafSpan bytes from first + i*leafSpan
 	first uint64  // multiple of leafSpan
-	n     int     // pages in use
+	done  uint64  // pages before this offset were given back
 }
 
 const (
-	leafLen  = 64
-	leafSpan = leafLen * pageSize
+	leafLen   = 64
+	leafSpan  = leafLen * pageSize
+	leafBytes = leafLen*8 + 8
 )
 
 type leaf struct {
 	page [leafLen]*page
-	n    int
+	n    int // pages in use
 }
 
-// reserve makes sure that the pages of [at, stop) exist.
+// reserve makes sure that the pages of [at, stop) exist. It is false when there is
+// no memory; pages made until then stay for later.
 func (d *pageDir) reserve(pl *pool, at, stop uint64) bool {
-	if d.n == 0 {
-		clear(d.leaf)
-		d.leaf = d.leaf[:0]
+	if len(d.leaf) == 0 {
 		d.first = at - at%leafSpan
 	}
-	for at < d.first { // data before the first out-of-order data
-		d.leaf = append(d.leaf, nil)
-		copy(d.leaf[1:], d.leaf)
-		d.leaf[0] = nil
-		d.first -= leafSpan
+	if at < d.first { // data before the first out-of-order data
+		n := int((d.first - at + leafSpan - 1) / leafSpan)
+		for range n {
+			d.leaf = append(d.leaf, nil)
+		}
+		copy(d.leaf[n:], d.leaf)
+		clear(d.leaf[:n])
+		d.first -= uint64(n) * leafSpan
 	}
 	for o := at - at%pageSize; o < stop; o += pageSize {
 		i := int((o - d.first) / leafSpan)
@@ -39,7 +42,9 @@ func (d *pageDir) reserve(pl *pool, at, stop uint64) bool {
 		}
 		l := d.leaf[i]
 		if l == nil {
-			l = new(leaf)
+			if l = pl.getLeaf(); l == nil {
+				return false
+			}
 			d.leaf[i] = l
 		}
 		pg := &l.page[o/pageSize%leafLen]
@@ -48,7 +53,6 @@ func (d *pageDir) reserve(pl *pool, at, stop uint64) bool {
 				return false
 			}
 			l.n++
-			d.n++
 		}
 	}
 	return true
@@ -90,37 +94,51 @@ func (d *pageDir) equal(off uint64, data []byte) bool {
 
 // release gives back all pages that end at or before off.
 func (d *pageDir) release(pl *pool, off uint64) {
-	for d.n > 0 && len(d.leaf) > 0 {
-		l := d.leaf[0]
-		if l != nil {
-			for i := range l.page {
-				if l.page[i] != nil && d.first+uint64(i+1)*pageSize <= off {
-					pl.putPage(l.page[i])
-					l.page[i] = nil
-					l.n--
-					d.n--
-				}
-			}
+	off -= off % pageSize
+	if off <= d.done || len(d.leaf) == 0 {
+		return
+	}
+	at := max(d.done, d.first)
+	d.done = off
+	for i := int((at - d.first) / leafSpan); i < len(d.leaf); i++ {
+		from := d.first + uint64(i)*leafSpan
+		if from >= off {
+			break
 		}
-		if d.first+leafSpan > off {
-			return
+		if d.leaf[i] != nil {
+			d.empty(pl, i, int((max(at, from)-from)/pageSize), min(int((off-from)/pageSize), leafLen))
 		}
-		d.leaf = append(d.leaf[:0], d.leaf[1:]...)
-		d.first += leafSpan
+	}
+	if whole := int((off - min(off, d.first)) / leafSpan); whole > 0 {
+		whole = min(whole, len(d.leaf))
+		n := copy(d.leaf, d.leaf[whole:])
+		clear(d.leaf[n:])
+		d.leaf = d.leaf[:n]
+		d.first += uint64(whole) * leafSpan
+	}
+}
+
+// empty gives back pages a to b of leaf i, and the leaf when it has no more.
+func (d *pageDir) empty(pl *pool, i, a, b int) {
+	l := d.leaf[i]
+	for k := a; k < b; k++ {
+		if l.page[k] != nil {
+			pl.putPage(l.page[k])
+			l.page[k] = nil
+			l.n--
+		}
+	}
+	if l.n == 0 {
+		pl.putLeaf(l)
+		d.leaf[i] = nil
 	}
 }
 
 func (d *pageDir) clear(pl *pool) {
 	for i, l := range d.leaf {
-		if l == nil {
-			continue
+		if l != nil {
+			d.empty(pl, i, 0, leafLen)
 		}
-		for _, p := range l.page {
-			if p != nil {
-				pl.putPage(p)
-			}
-		}
-		d.leaf[i] = nil
 	}
-	d.leaf, d.n = d.leaf[:0], 0
+	d.leaf, d.done = d.leaf[:0], 0
 }

@@ -19,6 +19,7 @@ type pool struct {
 	class [maxBufBits - minBufBits + 1][][]byte
 	pages []*page
 	parts []*part
+	leafs []*leaf
 	Drops uint64
 }
 
@@ -93,5 +94,27 @@ func (p *pool) putPart(g *part) {
 	p.mem -= partBytes
 	if len(p.parts) < keepPerClass/partBytes {
 		p.parts = append(p.parts, g)
+	}
+}
+
+func (p *pool) getLeaf() *leaf {
+	if p.mem+leafBytes > p.limit {
+		p.Drops++
+		return nil
+	}
+	p.mem += leafBytes
+	if n := len(p.leafs); n > 0 {
+		l := p.leafs[n-1]
+		p.leafs = p.leafs[:n-1]
+		return l
+	}
+	return new(leaf)
+}
+
+// putLeaf takes a leaf without pages.
+func (p *pool) putLeaf(l *leaf) {
+	p.mem -= leafBytes
+	if len(p.leafs) < keepPerClass/leafBytes {
+		p.leafs = append(p.leafs, l)
 	}
 }

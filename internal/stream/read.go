@@ -23,22 +23,21 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 	if h.appOff || s.eng == nil {
 		return c, false
 	}
-	for i := range h.brk {
-		if b := &h.brk[i]; b.off == h.app && h.app < h.limit {
-			c.Gap, c.Offset = b.n, h.app
-			h.app += b.n
+	for _, b := range h.brk {
+		if h.app < b.off || h.app >= b.off+b.n {
+			continue
+		}
+		if b.oob {
+			h.app = b.off + b.n
+			h.shown = max(h.shown, h.app)
+		} else if h.app < h.limit {
+			c.Gap, c.Offset = b.off+b.n-h.app, h.app
+			h.app = b.off + b.n
 			h.shown = h.app
 			return c, true
 		}
 	}
-	end := max(h.limit, h.app)
-	whole := true
-	for _, b := range h.brk {
-		if b.off > h.app && b.off < end {
-			end, whole = b.off, false
-			break
-		}
-	}
+	end, whole := h.run(h.app, max(h.limit, h.app))
 	last := whole && (s.flags&sfFinished != 0 || end == h.edge && h.right <= h.edge)
 	c.EOF = last && h.over && !h.appEOF
 	c.Depth = last && h.depthNew
@@ -64,7 +63,7 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 // more.
 func (s *Session) AppUsed(dir uint8, n int) {
 	h := &s.h[dir&1]
-	h.app = min(h.app+uint64(max(n, 0)), max(h.shown, h.app))
+	h.app = min(h.after(h.app, uint64(max(n, 0))), max(h.shown, h.app))
 }
 
 // AppProgress returns the stream offset the application layer is at.
@@ -94,26 +93,16 @@ func (s *Session) Raw(dir uint8) (w Window, ok bool) {
 	if s.flags&sfFinished != 0 && h.raw >= h.edge {
 		h.skip(&e.pool, h.right)
 	}
-	for i := range h.brk {
-		if b := &h.brk[i]; b.off == h.raw {
-			h.raw += b.n
-		}
-	}
-	end := min(h.edge, e.visible(s, h))
-	if e.opt.Inline {
-		end = h.edge
-	}
-	broken := false
 	for _, b := range h.brk {
-		if b.off > h.raw && b.off < end {
-			end, broken = b.off, true
-			break
+		if h.raw >= b.off && h.raw < b.off+b.n {
+			h.raw = b.off + b.n
 		}
 	}
+	end, whole := h.run(h.raw, e.visible(s, h))
 	if end <= h.raw {
 		return w, false
 	}
-	if !(broken || h.rawTrig || h.depthHit || s.State > TimeWait || s.flags&sfFinished != 0 || e.opt.Inline) &&
+	if !(!whole || h.rawTrig || h.depthHit || s.State > TimeWait || s.flags&sfFinished != 0 || e.opt.Inline) &&
 		end-h.raw < uint64(e.opt.ChunkSize[dir&1]) {
 		return w, false
 	}
@@ -121,20 +110,20 @@ func (s *Session) Raw(dir uint8) (w Window, ok bool) {
 	if o := uint64(e.opt.RawOverlap); o > 0 {
 		from = max(h.raw-min(o, h.raw), h.base)
 		for _, b := range h.brk {
-			if b.off+b.n > from && b.off < h.raw {
+			if !b.oob && b.off+b.n > from && b.off < h.raw {
 				from = b.off + b.n
 			}
 		}
 	}
 	a, z := h.index(from), h.index(end)
-	return Window{Data: h.buf[a:z:z], Offset: from, Fresh: int(h.raw - from)}, true
+	return Window{Data: h.buf[a:z:z], Offset: from, Fresh: h.index(h.raw) - a}, true
 }
 
 // RawUsed tells that a window that ended n bytes after its first fresh byte was
 // inspected.
 func (s *Session) RawUsed(dir uint8, n int) {
 	h := &s.h[dir&1]
-	h.raw = min(h.raw+uint64(max(n, 0)), h.edge)
+	h.raw = min(h.after(h.raw, uint64(max(n, 0))), h.edge)
 	h.rawTrig = false
 }
 

@@ -49,12 +49,25 @@ func (e *Engine) syn(s *Session, p *packet.Parsed) (Verdict, Flags) {
 	if p.HasWScale {
 		v.wscale = min(p.WScale, maxWScale)
 	}
-	if n := e.n; n > 0 { // TCP fast open (RFC 7413)
-		s.flags |= sfTFO
-		c.nextSeq += n
+	if e.n > 0 {
+		if fastOpen(p) {
+			s.flags |= sfTFO
+		}
+		c.nextSeq += e.n
 		e.data(s, p)
 	}
 	return Accepted, Fresh
+}
+
+// fastOpen tells whether p carries a TCP fast open cookie (RFC 7413, or the
+// experimental form of RFC 6994).
+func fastOpen(p *packet.Parsed) bool {
+	for o := p.TCPOptions(); o.Next(); {
+		if o.Option.Kind == 34 || o.Option.Kind == 254 && len(o.Option.Data) >= 2 && o.Option.Data[0] == 0xf9 && o.Option.Data[1] == 0x89 {
+			return true
+		}
+	}
+	return false
 }
 
 // start sets the initial sequence number of h.
@@ -225,14 +238,16 @@ func (e *Engine) synSentSynack(s *Session, p *packet.Parsed, own, opp *half) Ver
 	}
 	switch {
 	case p.Ack == opp.isn+1:
-		if s.flags&sfTFO != 0 && p.Ack != opp.nextSeq {
+		if p.Ack != opp.nextSeq {
 			// The server did not take the data of the SYN: they will come again.
-			e.event(EvSynackTFODataIgnored)
+			if s.flags&sfTFO != 0 {
+				e.event(EvSynackTFODataIgnored)
+			}
 			opp.nextSeq = opp.isn + 1
 			s.flags &^= sfTFO
 			opp.forget(&e.pool)
 		}
-	case s.flags&sfTFO != 0 && p.Ack == opp.nextSeq:
+	case p.Ack == opp.nextSeq: // and of the data in the SYN
 	case e.matchQueuedSyn(s, p, opp):
 	default:
 		e.event(EvSynackWrongAck)

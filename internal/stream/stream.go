@@ -184,7 +184,15 @@ func (s *Session) LastAck(dir uint8) uint32 { return s.h[dir&1].lastAck }
 func (s *Session) DepthReached(dir uint8) bool { return s.h[dir&1].depthHit }
 
 // Turn swaps client and server (the application layer found the direction wrong).
-func (s *Session) Turn() { s.h[0], s.h[1] = s.h[1], s.h[0] }
+func (s *Session) Turn() {
+	s.h[0], s.h[1] = s.h[1], s.h[0]
+	switch s.State { // they are told apart by who sent the first FIN
+	case FinWait1:
+		s.State = CloseWait
+	case CloseWait:
+		s.State = FinWait1
+	}
+}
 
 // Counters are what the engine did, in the words of Suricata's stats.tcp.
 type Counters struct {
