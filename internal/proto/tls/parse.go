@@ -47,12 +47,12 @@ type parser struct {
 
 // direction is the state of one direction of the byte stream.
 type direction struct {
-	skip      int    // bytes of the current record that are not looked at
-	hs        []byte // handshake message being put together
-	hsSkip    int    // bytes of a handshake message that are not looked at
-	first     bool   // a record header has been seen
-	v2        bool   // the first hello was of SSL 2.0
-	hbLen     int    // length of an encrypted heartbeat request, 0 none
+	skip   int    // bytes of the current record that are not looked at
+	hs     []byte // handshake message being put together
+	hsSkip int    // bytes of a handshake message that are not looked at
+	first  bool   // a record header has been seen
+	v2     bool   // the first hello was of SSL 2.0
+	hbLen  int    // length of an encrypted heartbeat request, 0 none
 }
 
 // Parse implements proto.Parser.

@@ -1,0 +1,70 @@
+// Package ssh follows SSH sessions up to the point where they are encrypted: the
+// banners of both sides and the key exchange, of which HASSH (salesforce/hassh,
+// BSD-3) makes a fingerprint.
+//
+// A flow is one transaction. Wire form: RFC 4253.
+package ssh
+
+import "mirador/internal/proto"
+
+// Progress of a direction, in Suricata's words.
+const (
+	InProgress uint8 = iota
+	BannerWaitEOL
+	BannerDone
+	Finished // the direction is encrypted from here on
+)
+
+// Indexes into the event names.
+const (
+	EventInvalidBanner proto.EventID = iota
+	EventLongBanner
+	EventInvalidRecord
+	EventLongKex
+)
+
+func events() []string {
+	return []string{"invalid_banner", "long_banner", "invalid_record", "long_kex_record"}
+}
+
+// Protocol returns the row of SSH. A session is logged when both banners are
+// known, or, with HASSH switched on, when both sides are encrypted.
+func Protocol() *proto.Protocol {
+	p := &proto.Protocol{
+		Name:      "ssh",
+		Transport: proto.TCP,
+		Ports:     []uint16{22},
+		Probe:     probe,
+		Done:      [2]uint8{Finished, Finished},
+		LogAt:     [2]uint8{BannerDone, BannerDone},
+		Fields:    fields(),
+		Events:    events(),
+		Log:       log,
+		LogAlert:  logAlert,
+	}
+	p.Configure = func(s proto.Settings) (proto.Factory, error) {
+		// hassh: "auto" counts as no; whoever loads rules that use it says yes.
+		hassh, _ := s.Bool("hassh")
+		p.LogAt = [2]uint8{BannerDone, BannerDone}
+		if hassh {
+			p.LogAt = p.Done
+		}
+		return func(c *proto.Conn) proto.Parser { return &parser{c: c, hassh: hassh} }, nil
+	}
+	return p
+}
+
+// prefix begins every banner.
+const prefix = "SSH-"
+
+// probe recognises the banner of either side.
+func probe(_ proto.Dir, b []byte, _ proto.Hint) proto.Match {
+	n := min(len(b), len(prefix))
+	switch {
+	case string(b[:n]) != prefix[:n]:
+		return proto.No
+	case n < len(prefix):
+		return proto.More
+	}
+	return proto.Yes
+}
