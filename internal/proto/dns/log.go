@@ -84,13 +84,10 @@ func alertLogger() func(*proto.Conn, proto.Tx, *jsonw.Writer) {
 func (l *logger) on(typ uint16) bool { return l.types == nil || l.types[typ] }
 
 // wanted tells whether t is to be logged: its kind is on, and one of its
-// questions has a wanted type.
+// questions has a wanted type. A response without question is not logged.
 func (l *logger) wanted(t *Tx) bool {
 	if t.Response() && l.o.NoResponses || !t.Response() && l.o.NoRequests {
 		return false
-	}
-	if l.types == nil {
-		return true
 	}
 	for i := range t.Questions {
 		if l.on(t.Questions[i].Type) {

@@ -110,8 +110,10 @@ func (h head) records() int { return int(h.qd) + int(h.an) + int(h.ns) + int(h.a
 func fits(h head, size int) bool { return headerLen+2*h.records() <= size }
 
 // plausible tells whether h can head a message of size bytes that says
-// something.
-func plausible(h head, size int) bool { return h.records() > 0 && fits(h, size) }
+// something. A bare header is a response (to what could not be read).
+func plausible(h head, size int) bool {
+	return (h.records() > 0 || h.flags&flagQR != 0) && fits(h, size)
+}
 
 // decoder reads one message.
 type decoder struct {
@@ -132,7 +134,7 @@ func Decode(msg []byte) (t *Tx, ok bool) {
 		return nil, false
 	}
 	h := header(msg)
-	if !fits(h, len(msg)) {
+	if !plausible(h, len(msg)) {
 		return nil, false
 	}
 	t = &Tx{MsgID: h.id, Flags: h.flags}
