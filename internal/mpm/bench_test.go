@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -71,17 +72,19 @@ func buildET(list []pattern) *mpm.Matcher {
 
 func BenchmarkScan(b *testing.B) {
 	for _, s := range scenarios(b) {
-		b.Run(fmt.Sprintf("%s-n%d", s.name, len(s.patterns)), func(b *testing.B) {
-			m := buildET(s.patterns)
-			h := mpm.NewHits(m.IDs())
-			cpu(b, bytesOf(s.data), func() {
-				for _, d := range s.data {
-					h.Reset()
-					m.Scan(d, h)
-				}
+		for e, engine := range mpm.Engines() {
+			b.Run(fmt.Sprintf("%s-n%d/%s", s.name, len(s.patterns), engine), func(b *testing.B) {
+				m := buildET(s.patterns).WithEngine(e)
+				h := mpm.NewHits(m.IDs())
+				cpu(b, bytesOf(s.data), func() {
+					for _, d := range s.data {
+						h.Reset()
+						m.Scan(d, h)
+					}
+				})
+				b.ReportMetric(float64(m.Memory()), "matcher-bytes")
 			})
-			b.ReportMetric(float64(m.Memory()), "matcher-bytes")
-		})
+		}
 	}
 }
 
@@ -107,12 +110,13 @@ func TestScanCorpusTwin(t *testing.T) {
 			if i%9 != 0 && len(s.data) > 5000 {
 				continue
 			}
-			got := scan(m, h, d)
 			want := ac.scan(d)
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Fatalf("%s: Scan(%q) = %v, want %v", s.name, d, got, want)
+			for e, engine := range mpm.Engines() {
+				if got := scan(m.WithEngine(e), h, d); !slices.Equal(got, want) {
+					t.Fatalf("%s: Scan(%q) by %s = %v, want %v", s.name, d, engine, got, want)
+				}
 			}
-			hits += len(got)
+			hits += len(want)
 		}
 		t.Logf("%s: %d hits", s.name, hits)
 	}

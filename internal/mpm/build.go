@@ -88,6 +88,7 @@ func (b *Builder) Build() *Matcher {
 	m.keys = make([]key, 0, len(short)+len(long))
 	m.short = m.newTable(short, 0xffff)
 	m.long = m.newTable(long, 0xffffffff)
+	m.engine = bestEngine()
 	for _, l := range ones {
 		m.addOne(l)
 	}
@@ -237,17 +238,19 @@ func (m *Matcher) newTable(list []entry, mask uint32) table {
 	if len(list) == 0 {
 		return table{}
 	}
-	t := table{hbits: uint8(bits.Len(uint(len(list)))), mult: chooseMult(list, mask)}
+	t := table{hbits: uint8(bits.Len(uint(len(list)))), mask: mask, width: bits.OnesCount32(mask) / 8, mult: chooseMult(list, mask)}
 	slices.SortStableFunc(list, func(a, b entry) int {
 		return cmp.Compare(uint32(a.chk)&mask*t.mult, uint32(b.chk)&mask*t.mult)
 	})
 	t.filter = newFilter(len(list))
+	entries := t.filter.slice()
+	t.shift = uint8(bits.LeadingZeros32(uint32(len(entries) - 1)))
 	t.heads = make([]uint32, 1<<t.hbits+1)
 	b := uint32(0)
 	for i := range list {
 		l := &list[i]
 		product := uint32(l.chk) & mask * t.mult
-		*t.filter.at(product) |= l.filterBits(mask)
+		entries[product>>t.shift] |= l.filterBits(mask)
 		for ; b <= product>>(32-t.hbits); b++ {
 			t.heads[b] = uint32(len(m.lits) + i)
 		}
@@ -259,6 +262,7 @@ func (m *Matcher) newTable(list []entry, mask uint32) table {
 		m.lits = append(m.lits, list[i].lit)
 		m.keys = append(m.keys, list[i].key)
 	}
+	t.vec = newVector(entries, t.shift, t.mult, mask)
 	return t
 }
 
@@ -277,14 +281,16 @@ func chooseMult(list []entry, mask uint32) uint32 {
 	best, bestCost := uint32(0), 1<<30
 	for _, mult := range [...]uint32{0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f, 0x165667b1, 0x2c1b3c6d, 0x297a2d39, 0xd3a2646d} {
 		f := newFilter(len(list))
+		entries := f.slice()
+		shift := bits.LeadingZeros32(uint32(len(entries) - 1))
 		for i := range list {
-			*f.at(uint32(list[i].chk) & mask * mult) |= list[i].filterBits(mask)
+			entries[uint32(list[i].chk)&mask*mult>>shift] |= list[i].filterBits(mask)
 		}
 		cost := 0
 		width := bits.OnesCount32(mask) / 8
 		for i := 0; i+8 <= len(commonText); i++ {
 			w := foldWindow(commonText[i], commonText[i+1], commonText[i+2], commonText[i+3]) & mask
-			if f.entry(w*mult)>>(commonText[i+width]&7)&1 != 0 {
+			if entries[w*mult>>shift]>>(commonText[i+width]&7)&1 != 0 {
 				cost++
 			}
 		}

@@ -8,80 +8,102 @@ import "encoding/binary"
 // window has all bits of its entry. The sizes are fixed, so that the compiler knows
 // that an index is in range; one of the pointers is set.
 type filter struct {
-	s8  *[1 << 8]uint8
-	s10 *[1 << 10]uint8
-	s12 *[1 << 12]uint8
-	s15 *[1 << 15]uint8
+	s8  *table8
+	s10 *table10
+	s12 *table12
+	s15 *table15
 }
+
+// pad is room for the vector engines, which read four bytes for an entry.
+const pad = 3
+
+type (
+	table8 struct {
+		e [1 << 8]uint8
+		_ [pad]uint8
+	}
+	table10 struct {
+		e [1 << 10]uint8
+		_ [pad]uint8
+	}
+	table12 struct {
+		e [1 << 12]uint8
+		_ [pad]uint8
+	}
+	table15 struct {
+		e [1 << 15]uint8
+		_ [pad]uint8
+	}
+)
 
 // newFilter returns a filter for n literals: enough entries to make collisions rare,
 // at most what stays in the first-level cache.
 func newFilter(n int) filter {
 	switch {
 	case n <= 8:
-		return filter{s8: new([1 << 8]uint8)}
+		return filter{s8: new(table8)}
 	case n <= 40:
-		return filter{s10: new([1 << 10]uint8)}
+		return filter{s10: new(table10)}
 	case n <= 200:
-		return filter{s12: new([1 << 12]uint8)}
+		return filter{s12: new(table12)}
 	}
-	return filter{s15: new([1 << 15]uint8)}
+	return filter{s15: new(table15)}
 }
 
 func (f *filter) size() int {
 	switch {
 	case f.s8 != nil:
-		return len(f.s8)
+		return len(f.s8.e) + pad
 	case f.s10 != nil:
-		return len(f.s10)
+		return len(f.s10.e) + pad
 	case f.s12 != nil:
-		return len(f.s12)
+		return len(f.s12.e) + pad
 	case f.s15 != nil:
-		return len(f.s15)
+		return len(f.s15.e) + pad
 	}
 	return 0
 }
 
-// at returns the entry for a product.
-func (f *filter) at(product uint32) *uint8 {
+// slice returns the entries.
+func (f *filter) slice() []uint8 {
 	switch {
 	case f.s8 != nil:
-		return &f.s8[product>>(32-8)]
+		return f.s8.e[:]
 	case f.s10 != nil:
-		return &f.s10[product>>(32-10)]
+		return f.s10.e[:]
 	case f.s12 != nil:
-		return &f.s12[product>>(32-12)]
+		return f.s12.e[:]
+	case f.s15 != nil:
+		return f.s15.e[:]
 	}
-	return &f.s15[product>>(32-15)]
+	return nil
 }
-
-func (f *filter) entry(product uint32) uint8 { return *f.at(product) }
 
 // next returns the first position from i on whose window and the byte behind it
 // pass, or the first one with less than eight bytes behind it.
 func (f *filter) next(data []byte, i int, mult uint32) int {
 	switch {
 	case f.s15 != nil:
-		return next15(f.s15, data, i, mult)
+		return next15(&f.s15.e, data, i, mult)
 	case f.s12 != nil:
-		return next12(f.s12, data, i, mult)
+		return next12(&f.s12.e, data, i, mult)
 	case f.s10 != nil:
-		return next10(f.s10, data, i, mult)
+		return next10(&f.s10.e, data, i, mult)
 	}
-	return next8(f.s8, data, i, mult)
+	return next8(&f.s8.e, data, i, mult)
 }
 
 // nextShort is next for windows of two bytes.
 func (f *filter) nextShort(data []byte, i int, mult uint32) int {
 	switch {
 	case f.s15 != nil:
-		return nextShort15(f.s15, data, i, mult)
+		return nextShort15(&f.s15.e, data, i, mult)
 	case f.s12 != nil:
-		return nextShort12(f.s12, data, i, mult)
+		return nextShort12(&f.s12.e, data, i, mult)
 	case f.s10 != nil:
-		return nextShort10(f.s10, data, i, mult)
+		return nextShort10(&f.s10.e, data, i, mult)
 	}
-	return nextShort8(f.s8, data, i, mult)
+	return nextShort8(&f.s8.e, data, i, mult)
 }
 
 // The four functions below differ in the size of the table only. They look at four

@@ -13,6 +13,8 @@ type Hits struct {
 	seen []uint64 // by id
 	done []uint64 // by literal of the matcher in work: nothing more to report
 	list []uint32 // the literals set in done
+
+	batch [batch]uint32 // candidates of a vector engine
 }
 
 // NewHits returns a Hits with room for ids below n. Scan makes it larger when a

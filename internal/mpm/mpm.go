@@ -21,9 +21,10 @@ import (
 // Matcher finds a fixed set of patterns. It is immutable and safe for concurrent
 // use with different Hits. The zero value finds nothing.
 type Matcher struct {
-	count  int    // patterns
-	ids    int    // largest id + 1
-	minLen int    // shortest literal
+	count  int // patterns
+	ids    int // largest id + 1
+	minLen int // shortest literal
+	engine engine
 	maxEnd int    // largest end limit of any pattern, MaxData when one has none
 	text   []byte // bytes of all literals, with 8 bytes of padding in front and behind
 	lits   []lit
@@ -79,7 +80,11 @@ type table struct {
 	filter filter
 	heads  []uint32 // per bucket of the hash: first literal; one more at the end
 	hbits  uint8    // log2 of the number of buckets
+	shift  uint8    // 32 less the bits of an index of filter
 	mult   uint32   // multiplier of the hash
+	mask   uint32   // the bytes of a window
+	width  int      // their number
+	vec    vector
 }
 
 const (
@@ -98,7 +103,7 @@ func (m *Matcher) MinLen() int { return m.minLen }
 
 // Memory returns the size of the matcher in bytes.
 func (m *Matcher) Memory() int {
-	const litSize, keySize, useSize, aloneSize, self = 24, 16, 12, 64, 344
+	const litSize, keySize, useSize, aloneSize, self = 24, 16, 12, 64, 376 + 2*vectorSize
 	n := self + cap(m.text) + litSize*cap(m.lits) + keySize*cap(m.keys) + useSize*cap(m.uses) + aloneSize*cap(m.few) + 8*cap(m.ones)
 	for _, t := range [...]*table{&m.long, &m.short} {
 		n += t.filter.size() + 4*cap(t.heads)
@@ -127,54 +132,88 @@ func (m *Matcher) Scan(data []byte, h *Hits) {
 		m.scanOnes(data, h)
 	}
 	if m.short.heads != nil && len(data) >= 2 {
-		m.scanShort(data, h)
+		m.scan(&m.short, data, h)
 	}
 	if m.long.heads != nil && len(data) >= 4 {
-		m.scanLong(data, h)
+		m.scan(&m.long, data, h)
 	}
 	if len(h.list) > 0 {
 		h.clearDone()
 	}
 }
 
-// scanLong looks at the windows of four bytes.
-func (m *Matcher) scanLong(data []byte, h *Hits) {
-	t := &m.long
+// vectorFrom is the length of data from which on a vector engine is worth setting up.
+const vectorFrom = 48
+
+// scan looks at the windows of t in data, which has at least as many bytes as one.
+func (m *Matcher) scan(t *table, data []byte, h *Hits) {
 	i := 0
-	for {
-		i = t.filter.next(data, i, t.mult)
-		if i+8 > len(data) {
+	if m.engine != engineGo && len(data) >= vectorFrom {
+		i = m.scanBatches(t, data, h)
+	}
+	for len(data)-i >= 8 {
+		if t.mask == 0xffff {
+			i = t.filter.nextShort(data, i, t.mult)
+		} else {
+			i = t.filter.next(data, i, t.mult)
+		}
+		if len(data)-i < 8 {
 			break
 		}
-		x := binary.LittleEndian.Uint64(data[i:])
-		m.candidate(t, data, i, x|fold8, h)
-		i++
-		if x == x&0xff*ones8 {
-			i = m.skipRun(t, data, i, x, h)
-		}
+		i = m.candidate(t, data, i, h)
 	}
-	m.tail(t, data, max(i, len(data)-7), 4, h)
+	m.scanTail(t, data, i, h)
 }
 
-// tail looks at the positions from i on, which have less than eight bytes behind
-// them, for windows of so many bytes.
-func (m *Matcher) tail(t *table, data []byte, i, width int, h *Hits) {
-	var y uint64 // the last bytes, up to eight, with data[i] lowest
+// scanBatches is scan with a vector engine, but for the last bytes. It returns the
+// position to go on from.
+func (m *Matcher) scanBatches(t *table, data []byte, h *Hits) int {
+	i := 0
+	for {
+		n, next := t.vec.candidates(data, i, &h.batch)
+		if next == i {
+			return i
+		}
+		for _, at := range h.batch[:n] {
+			if int(at) >= i { // else it is inside of a run
+				i = m.candidate(t, data, int(at), h)
+			}
+		}
+		i = max(i, next)
+	}
+}
+
+// scanTail looks at the positions from i on, which have less than eight bytes.
+func (m *Matcher) scanTail(t *table, data []byte, i int, h *Hits) {
+	var y uint64 // the bytes from i on, the first one lowest, zeros behind
 	if len(data) >= 8 {
-		y = binary.LittleEndian.Uint64(data[len(data)-8:]) >> (8 * (i - len(data) + 8))
+		y = binary.LittleEndian.Uint64(data[len(data)-8:]) >> (8 * (i - len(data) + 8) & 63)
 	} else {
 		for j := len(data) - 1; j >= i; j-- {
 			y = y<<8 | uint64(data[j])
 		}
 	}
-	mask := uint32(1<<(8*width) - 1)
-	for ; i+width <= len(data); i++ {
+	table, shift := t.filter.slice(), t.shift&31
+	mult, mask := t.mult, t.mask
+	for last := len(data) - t.width; i <= last; i++ {
 		x := y | fold8
-		if t.filter.entry(uint32(x)&mask*t.mult) != 0 {
-			m.bucket(t, data, i, x, uint32(x)&mask*t.mult, h)
+		if e := uint32(x) & mask * mult >> shift; int(e) < len(table) && table[e] != 0 {
+			m.bucket(t, data, i, x, h)
 		}
 		y >>= 8
 	}
+}
+
+// candidate looks at position i, which passed the filter and has eight bytes, and
+// returns the position to go on from.
+func (m *Matcher) candidate(t *table, data []byte, i int, h *Hits) int {
+	x := binary.LittleEndian.Uint64(data[i:])
+	m.bucket(t, data, i, x|fold8, h)
+	i++
+	if x == x&0xff*ones8 {
+		i = m.skipRun(t, data, i, x, h)
+	}
+	return i
 }
 
 // skipRun looks at the rest of a run of equal bytes, of which i is the second
@@ -189,34 +228,30 @@ func (m *Matcher) skipRun(t *table, data []byte, i int, x uint64, h *Hits) int {
 	for end < len(data) && data[end] == byte(x) {
 		end++
 	}
-	b := (uint32(x) | fold4) * t.mult >> (32 - t.hbits)
+	b := (uint32(x) | fold4) & t.mask * t.mult >> (32 - t.hbits)
 	reach := 8
 	for l := t.heads[b]; l < t.heads[b+1]; l++ {
 		reach = max(reach, int(m.lits[l].n))
 	}
 	stop := min(i+reach, end-7)
 	for ; i < stop; i++ {
-		m.candidate(t, data, i, x|fold8, h)
+		m.bucket(t, data, i, x|fold8, h)
 	}
 	// Except for a literal that must not begin too early.
 	for l := t.heads[b]; l < t.heads[b+1] && i < end-reach; l++ {
 		p := &m.lits[l]
 		for u := p.use; u < p.use+p.uses && !p.simple; u++ {
 			if at := int(m.uses[u].off) + int(p.k); at >= i && at < end-reach {
-				m.candidate(t, data, at, x|fold8, h)
+				m.bucket(t, data, at, x|fold8, h)
 			}
 		}
 	}
 	return max(i, end-reach)
 }
 
-// candidate compares the literals of the bucket of x with data at i, where x is.
-func (m *Matcher) candidate(t *table, data []byte, i int, x uint64, h *Hits) {
-	m.bucket(t, data, i, x, uint32(x)*t.mult, h)
-}
-
-func (m *Matcher) bucket(t *table, data []byte, i int, x uint64, product uint32, h *Hits) {
-	b := product >> (32 - t.hbits)
+// bucket compares the literals of the bucket of x with data at i, where x is.
+func (m *Matcher) bucket(t *table, data []byte, i int, x uint64, h *Hits) {
+	b := uint32(x) & t.mask * t.mult >> (32 - t.hbits)
 	first, last := t.heads[b], t.heads[b+1]
 	if first >= last {
 		return
@@ -228,22 +263,6 @@ func (m *Matcher) bucket(t *table, data []byte, i int, x uint64, product uint32,
 			m.try(data, i, first+uint32(j), h)
 		}
 	}
-}
-
-// scanShort looks at the windows of two bytes.
-func (m *Matcher) scanShort(data []byte, h *Hits) {
-	t := &m.short
-	i := 0
-	for {
-		i = t.filter.nextShort(data, i, t.mult)
-		if i+8 > len(data) {
-			break
-		}
-		x := binary.LittleEndian.Uint64(data[i:]) | fold8
-		m.bucket(t, data, i, x, uint32(x)&0xffff*t.mult, h)
-		i++
-	}
-	m.tail(t, data, i, 2, h)
 }
 
 // scanOnes looks for single bytes and stops when all of them were seen.
@@ -261,7 +280,13 @@ func (m *Matcher) scanOnes(data []byte, h *Hits) {
 		}
 		left[c/64] &^= 1 << (c % 64)
 		for i := range m.ones {
-			if o := &m.ones[i]; o.bytes[0] == c || o.bytes[1] == c {
+			o := &m.ones[i]
+			if o.bytes[0] != c && o.bytes[1] != c {
+				continue
+			}
+			if l := &m.lits[o.lit]; l.simple {
+				h.Add(m.uses[l.use].id)
+			} else {
 				m.scanOne(data, o, h)
 			}
 		}

@@ -161,8 +161,11 @@ func TestScanTwin(t *testing.T) {
 					copy(data[rng.IntN(len(data)-len(p)):], p)
 				}
 			}
-			if got, want := scan(m, h, data), twin(taken, data); !slices.Equal(got, want) {
-				t.Fatalf("round %d: Scan(%q) = %v, want %v of %v", round, data, got, want, taken)
+			want := twin(taken, data)
+			for e, name := range mpm.Engines() {
+				if got := scan(m.WithEngine(e), h, data); !slices.Equal(got, want) {
+					t.Fatalf("round %d: Scan(%q) by %s = %v, want %v of %v", round, data, name, got, want, taken)
+				}
 			}
 		}
 	}
@@ -182,7 +185,7 @@ func TestScanDoesNotAllocate(t *testing.T) {
 }
 
 func TestMemoryOfSmallMatchers(t *testing.T) {
-	for _, tt := range []struct{ n, most int }{{1, 1000}, {3, 1200}, {4, 1200}, {10, 2200}, {100, 12000}, {10000, 1 << 20}} {
+	for _, tt := range []struct{ n, most int }{{1, 1000}, {3, 1200}, {4, 1200}, {10, 2400}, {100, 12000}, {10000, 1 << 20}} {
 		var list []mpm.Pattern
 		for i := range tt.n {
 			list = append(list, mpm.Pattern{Bytes: fmt.Appendf(nil, "pattern-%d", i*7919), ID: uint32(i)})
@@ -227,13 +230,13 @@ func TestWorkIsBounded(t *testing.T) {
 		for i := 0; len(whole) < size; i++ {
 			whole = append(whole, taken[i*17%len(taken)].Bytes...)
 		}
-		for _, data := range [][]byte{
+		for k, data := range [][]byte{
 			make([]byte, size), bytes.Repeat([]byte("A"), size), bytes.Repeat([]byte("a"), size), bytes.Repeat([]byte("AAAAAa"), size/6),
 			windows[:size], whole[:size], bytes.Repeat([]byte("abcd"), size/4), bytes.Repeat([]byte("needle"), size/6),
 		} {
 			h.Reset()
 			before := h.Work
-			m.Scan(data, h)
+			m.WithEngine(k%len(mpm.Engines())).Scan(data, h)
 			if perByte := float64(h.Work-before) / float64(len(data)); perByte > set.most {
 				t.Errorf("%s: %.1f steps a byte on %q...", set.name, perByte, data[:20])
 			} else if perByte > 1 {
@@ -310,8 +313,11 @@ func FuzzScan(f *testing.F) {
 		m, taken := build(list)
 		h := mpm.NewHits(0)
 		before := bytes.Clone(data)
-		if got, want := scan(m, h, data), twin(taken, data); !slices.Equal(got, want) {
-			t.Fatalf("Scan(%q) = %v, want %v of %v", data, got, want, taken)
+		want := twin(taken, data)
+		for e, name := range mpm.Engines() {
+			if got := scan(m.WithEngine(e), h, data); !slices.Equal(got, want) {
+				t.Fatalf("Scan(%q) by %s = %v, want %v of %v", data, name, got, want, taken)
+			}
 		}
 		if !bytes.Equal(before, data) {
 			t.Fatal("Scan changed the data")
