@@ -192,7 +192,14 @@ func (e *engine) sensorOptions() (*sensor.Options, error) {
 	if o.Stream, err = e.flat.Stream(false); err != nil {
 		return nil, err
 	}
-	o.Defrag = stream.DefaultDefragOptions()
+	if o.Defrag, err = e.flat.Defrag(); err != nil {
+		return nil, err
+	}
+	o.MidstreamExceptions = []eve.Exception{{Target: "stream_midstream", Policy: e.flat.MidstreamPolicy()}}
+	failed := len(e.report.Problems)
+	o.EngineInfo = func() []eve.Engine {
+		return []eve.Engine{{RulesLoaded: uint64(e.report.Loaded), RulesFailed: uint64(min(failed, e.report.Refused)), RulesSkipped: uint64(e.report.Skipped)}}
+	}
 	o.GuessTx = e.settings.GuessTx
 	return o, nil
 }

@@ -464,6 +464,9 @@ func (p *player) play(ctx context.Context, files []string) error {
 	if err := p.w.Finish(); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
+	for _, err := range p.e.shared.SaveDatasets() {
+		fmt.Fprintf(p.stderr, "save dataset: %v\n", err)
+	}
 	p.took += time.Since(began)
 	p.ledger.Add(&p.w.Ledger)
 	p.span += p.w.Span()

@@ -97,6 +97,7 @@ type Frame struct {
 	Len    int64  // -1 while not known
 	Tx     uint64
 	Seen   uint64 // owned by the detection engine
+	Logged bool   // owned by the event writer
 }
 
 // MaxFrames bounds Conn.Frames.

@@ -330,5 +330,16 @@ func (c *Conn) Clean(all bool) {
 	}
 	clear(c.Txs[len(keep):])
 	c.Txs = keep
-	c.Frames = c.Frames[:0]
+}
+
+// DropFrames forgets the frames of direction dir that end at or before stream
+// offset end: they were seen whole. With all set it forgets every frame.
+func (c *Conn) DropFrames(dir Dir, end uint64, all bool) {
+	keep := c.Frames[:0]
+	for _, f := range c.Frames {
+		if !all && (f.Dir != dir || f.Len < 0 || f.Offset+uint64(f.Len) > end) {
+			keep = append(keep, f)
+		}
+	}
+	c.Frames = keep
 }

@@ -98,9 +98,6 @@ type Protocol struct {
 	Frames []string
 	// Unidirectional: a Tx belongs to one direction only; TxBase.Dir says which.
 	Unidirectional bool
-	// LogByDir: records of an Unidirectional protocol show the addresses in the
-	// direction of the transaction, not always from client to server.
-	LogByDir bool
 }
 
 // Bits of Protocol.FirstData.

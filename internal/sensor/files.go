@@ -131,7 +131,14 @@ func (w *Worker) chunk(f *proto.File, t *track, b []byte) {
 
 func (w *Worker) closeTrack(f *proto.File, t *track) {
 	t.done = true
-	if f.Gaps {
+	if f.Gaps && f.State == proto.FileClosed {
+		f.State = proto.FileTruncated
+	}
+	if f.State != proto.FileClosed {
+		// Only the hash that names stored files is told of a part.
+		if t.sha256 != nil && w.forceSHA256 {
+			f.SHA256 = t.sha256.Sum(nil)
+		}
 		return
 	}
 	if t.md5 != nil {

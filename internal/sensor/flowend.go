@@ -96,6 +96,9 @@ func (w *Worker) flowNumbers(e *entry) *eve.Flow {
 	case e.V.det.Passed:
 		f.Action = "pass"
 	}
+	if e.V.tcp != nil && e.V.tcp.IsMidstream() {
+		f.Exceptions = w.opt.MidstreamExceptions
+	}
 	if e.V.app != nil {
 		f.TxCount = e.V.app.TxCount()
 	}

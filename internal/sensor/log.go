@@ -66,6 +66,9 @@ func (w *Worker) header(p *packet.Parsed, e *entry) *eve.Header {
 	}
 	if w.mirrored != nil {
 		h.Mirror = w.mirrorOf(w.mirrored, p)
+		h.Tunnel = &w.tunnelBuf
+	} else if p.Recursion > 0 && !w.pseudo {
+		h.Tunnel = w.tunnelOf(p)
 	}
 	if e != nil {
 		h.HasFlow, h.FlowID = true, e.ID

@@ -18,17 +18,10 @@ func (w *Worker) logAlerts(p *packet.Parsed, e *entry, alerts []detect.Alert) {
 	if e != nil {
 		e.V.det.Alerted = true
 		w.vars(h, &e.V.det)
-		if d := w.dp.Dir; d == proto.ToServer {
-			h.Direction = eve.ToServer
-		} else {
-			h.Direction = eve.ToClient
-		}
+		h.Direction = w.packetDir()
 	}
 	if w.mirrored != nil {
 		w.mirrored.alerts += uint64(len(alerts))
-		h.Tunnel = &w.tunnelBuf
-	} else if p.Recursion > 0 {
-		h.Tunnel = w.tunnelOf(p)
 	}
 	for i := range alerts {
 		w.logAlert(h, p, e, &alerts[i])
@@ -96,8 +89,9 @@ func (w *Worker) alertPayload(out *eve.Alert, p *packet.Parsed, e *entry) {
 	if !out.Stream || e == nil || e.V.tcp == nil || !w.wantPayload {
 		return
 	}
-	if w.dp.HasRaw {
-		out.Payload, out.PayloadLen = w.dp.Raw, uint64(len(w.dp.Raw))
+	w.payloadBuf, out.PayloadLen = e.V.tcp.AppendStored(w.payloadBuf[:0], uint8(w.dp.Dir), eve.AppendMissing)
+	if len(w.payloadBuf) > 0 {
+		out.Payload = w.payloadBuf
 	}
 }
 

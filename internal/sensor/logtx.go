@@ -43,19 +43,24 @@ func (w *Worker) logTx(p *packet.Parsed, e *entry, tx proto.Tx) {
 	if pr == nil {
 		return
 	}
-	w.Stats.Txs++
+	w.Stats.AppTx[w.opt.Table.ByName(pr.Name)]++
 	if pr.Log == nil {
 		return
 	}
 	c := e.V.app
-	dir := proto.ToServer
-	if pr.Unidirectional && pr.LogByDir {
-		dir = tx.Base().Dir
-	}
-	h := w.txHeader(p, e, tx, dir)
+	h := w.txHeader(p, e, tx, proto.ToServer)
+	h.PacketDir = w.packetDir()
 	for i := range w.outs {
 		w.outs[i].buf = w.outs[i].w.Tx(w.outs[i].buf, h, c, tx)
 	}
+}
+
+// packetDir returns the direction of the packet at hand in the words of eve.
+func (w *Worker) packetDir() eve.Direction {
+	if w.dp.Dir == proto.ToClient {
+		return eve.ToClient
+	}
+	return eve.ToServer
 }
 
 // txHeader fills w.h for a record about tx: addresses from client to server, or
@@ -71,7 +76,6 @@ func (w *Worker) txHeader(p *packet.Parsed, e *entry, tx proto.Tx, dir proto.Dir
 		h.EtherSrc, h.EtherDst = h.EtherDst, h.EtherSrc
 	}
 	w.flowPorts(h, e)
-	h.App = eve.App{}
 	if tx != nil {
 		h.HasTx, h.TxID = true, tx.Base().ID
 	}

@@ -135,12 +135,27 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 		e.V.app = c
 	}
 	c.Time = p.Time
+	if before := c.App; before == proto.Unknown {
+		defer w.countUDP(c)
+	}
 	c.Datagram(proto.Dir(*dir), body)
 	if c.Reversed {
 		w.turnFlow(e)
 		c.Turn()
 		*dir ^= 1
 		c.Datagram(proto.Dir(*dir), body)
+	}
+}
+
+// countUDP counts a flow whose protocol was found.
+func (w *Worker) countUDP(c *proto.Conn) {
+	if c.App == proto.Unknown || c.App == proto.Failed {
+		return
+	}
+	if p := w.opt.Table.Protocol(c.App); p.Transport == proto.TCP|proto.UDP {
+		w.Stats.AppFlowUDP[c.App]++
+	} else {
+		w.Stats.AppFlow[c.App]++
 	}
 }
 
@@ -159,6 +174,10 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 		dp.First = !w.pseudo && e.Packets[0]+e.Packets[1] == 1
 		if dp.App != nil {
 			w.trackFiles(e, dir)
+			if len(dp.App.Frames) > 0 && e.V.tcp != nil {
+				dp.Stream, dp.StreamOffset = e.V.tcp.Kept(uint8(dir))
+				dp.StreamEnd = dp.FlowEnd
+			}
 		}
 	} else {
 		dp.Flow, dp.App, dp.First = nil, nil, false
@@ -170,8 +189,13 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 			w.logAlerts(p, e, alerts)
 		}
 	}
+	w.packetRecords(p, e)
 	w.anomalies(p, e)
 	if c := dp.App; c != nil {
+		if len(c.Frames) > 0 {
+			w.frames(p, e, c)
+			w.dropFrames(e, c, dir)
+		}
 		c.AfterDetect(dir)
 		w.logTxs(p, e, dir)
 		w.releaseFiles(e, dir)

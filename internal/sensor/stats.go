@@ -1,82 +1,57 @@
 package sensor
 
 import (
+	"math/bits"
+
 	"mirador/internal/eve"
 	"mirador/internal/packet"
+	"mirador/internal/proto"
 )
 
 // Stats are the worker's own counts beside the Ledger and the rooms' counters.
 type Stats struct {
-	Panics, SinkErrors           uint64
-	Alerts, Txs, AppEvents       uint64
-	Files, FilesStored           uint64
-	FileStoreErrors              uint64
-	FilesUntracked               uint64
-	Pkts, Bytes, Invalid, MaxPkt uint64
-	IPv4, IPv6, TCP, UDP, SCTP   uint64
-	ICMPv4, ICMPv6, Ethernet     uint64
-	ARP, VLAN, QinQ              uint64
-	VXLAN, GENEVE, GRE, Teredo   uint64
-	IPv4InIPv6, IPv6InIPv6       uint64
-	MaxMAC                       uint64
-	Events                       [packet.NumEvents]uint64
-	AppFlow, AppTx               [256]uint64
+	Panics, SinkErrors         uint64
+	Alerts, AppEvents          uint64
+	Files, FilesStored         uint64
+	FileStoreErrors            uint64
+	FilesUntracked             uint64
+	Frames, Bytes              uint64
+	Invalid, MaxPkt            uint64
+	MaxMACSrc, MaxMACDst       uint64
+	Layers                     [64]uint64 // by bit of packet.LayerSet
+	Events                     [packet.NumEvents]uint64
+	AppFlow, AppTx, AppFlowUDP [256]uint64
+	ParserErrors               [256]uint64
+}
+
+// layerCounters are the decoder counters by kind of layer.
+var layerCounters = [...]struct {
+	name string
+	kind packet.LayerSet
+}{
+	{"ipv4", packet.SeenIPv4}, {"ipv6", packet.SeenIPv6}, {"ethernet", packet.SeenEthernet}, {"arp", packet.SeenARP},
+	{"unknown_ethertype", packet.SeenUnknownEtherType}, {"chdlc", packet.SeenCHDLC}, {"raw", packet.SeenRaw}, {"null", packet.SeenNull},
+	{"sll", packet.SeenSLL}, {"sll2", packet.SeenSLL2}, {"tcp", packet.SeenTCP}, {"udp", packet.SeenUDP}, {"sctp", packet.SeenSCTP},
+	{"esp", packet.SeenESP}, {"icmpv4", packet.SeenICMPv4}, {"icmpv6", packet.SeenICMPv6}, {"igmp", packet.SeenIGMP},
+	{"ppp", packet.SeenPPP}, {"pppoe", packet.SeenPPPoE}, {"geneve", packet.SeenGENEVE}, {"gre", packet.SeenGRE},
+	{"vlan", packet.SeenVLAN}, {"vlan_qinq", packet.SeenQinQ}, {"vlan_qinqinq", packet.SeenQinQinQ}, {"vxlan", packet.SeenVXLAN},
+	{"vntag", packet.SeenVNTag}, {"ieee8021ah", packet.SeenIEEE8021AH}, {"teredo", packet.SeenTeredo},
+	{"ipv4_in_ipv4", packet.SeenIPv4InIPv4}, {"ipv6_in_ipv4", packet.SeenIPv6InIPv4},
+	{"ipv4_in_ipv6", packet.SeenIPv4InIPv6}, {"ipv6_in_ipv6", packet.SeenIPv6InIPv6}, {"mpls", packet.SeenMPLS},
+	{"erspan", packet.SeenERSPAN}, {"nsh", packet.SeenNSH},
 }
 
 // count adds p to the decoder counters.
 func (w *Worker) count(p *packet.Parsed) {
 	s := &w.Stats
-	s.Pkts++
-	s.Bytes += uint64(len(p.Data))
-	s.MaxPkt = max(s.MaxPkt, uint64(len(p.Data)))
 	for _, e := range p.Events[:p.NEvents] {
 		s.Events[e]++
 	}
-	if p.Depth < packet.DepthNet && p.NEvents > 0 {
+	if p.Invalid {
 		s.Invalid++
 	}
-	if p.HasEther {
-		s.Ethernet++
-	}
-	switch p.NVLAN {
-	case 0:
-	case 1:
-		s.VLAN++
-	default:
-		s.QinQ++
-	}
-	switch p.Source {
-	case packet.FromTunnelVXLAN:
-		s.VXLAN++
-	case packet.FromTunnelGENEVE:
-		s.GENEVE++
-	case packet.FromTunnelGRE:
-		s.GRE++
-	case packet.FromTunnelTeredo:
-		s.Teredo++
-	}
-	switch p.IPVersion {
-	case 4:
-		s.IPv4++
-	case 6:
-		s.IPv6++
-	default:
-		return
-	}
-	if p.Depth < packet.DepthTransport {
-		return
-	}
-	switch p.Proto {
-	case packet.ProtoTCP:
-		s.TCP++
-	case packet.ProtoUDP:
-		s.UDP++
-	case packet.ProtoSCTP:
-		s.SCTP++
-	case packet.ProtoICMP:
-		s.ICMPv4++
-	case packet.ProtoICMPv6:
-		s.ICMPv6++
+	for set := uint64(p.Seen); set != 0; set &= set - 1 {
+		s.Layers[bits.TrailingZeros64(set)]++
 	}
 }
 
@@ -92,29 +67,16 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	add := func(name string, v uint64) { dst = append(dst, Counter{name, v}) }
 	add("capture.kernel_packets", w.Ledger.Received+w.Ledger.Kernel)
 	add("capture.kernel_drops", w.Ledger.Kernel)
-	add("decoder.pkts", s.Pkts)
+	add("decoder.pkts", s.Frames)
 	add("decoder.bytes", s.Bytes)
 	add("decoder.invalid", s.Invalid)
-	add("decoder.ipv4", s.IPv4)
-	add("decoder.ipv6", s.IPv6)
-	add("decoder.ethernet", s.Ethernet)
-	add("decoder.tcp", s.TCP)
-	add("decoder.udp", s.UDP)
-	add("decoder.sctp", s.SCTP)
-	add("decoder.icmpv4", s.ICMPv4)
-	add("decoder.icmpv6", s.ICMPv6)
-	add("decoder.vlan", s.VLAN)
-	add("decoder.vlan_qinq", s.QinQ)
-	add("decoder.vxlan", s.VXLAN)
-	add("decoder.geneve", s.GENEVE)
-	add("decoder.gre", s.GRE)
-	add("decoder.teredo", s.Teredo)
-	if s.Pkts > 0 {
-		add("decoder.avg_pkt_size", s.Bytes/s.Pkts)
-	} else {
-		add("decoder.avg_pkt_size", 0)
+	for i := range layerCounters {
+		add("decoder."+layerCounters[i].name, s.Layers[bits.TrailingZeros64(uint64(layerCounters[i].kind))])
 	}
+	add("decoder.avg_pkt_size", s.Bytes/max(s.Frames, 1))
 	add("decoder.max_pkt_size", s.MaxPkt)
+	add("decoder.max_mac_addrs_src", s.MaxMACSrc)
+	add("decoder.max_mac_addrs_dst", s.MaxMACDst)
 	add("decoder.too_many_layers", s.Events[packet.TooManyLayers])
 	for i, n := range s.Events[1:] {
 		add("decoder.event."+packet.Event(i+1).String(), n)
@@ -153,11 +115,24 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	}
 	for _, p := range w.opt.Table.Rows() {
 		id := w.opt.Table.ByName(p.Name)
-		add("app_layer.flow."+p.Name, s.AppFlow[id])
-		add("app_layer.tx."+p.Name, s.AppTx[id])
+		both := p.Transport == proto.TCP|proto.UDP
+		name := p.Name
+		if both {
+			name += "_tcp"
+			add("app_layer.flow."+p.Name+"_udp", s.AppFlowUDP[id])
+			add("app_layer.error."+p.Name+"_udp.parser", s.ParserErrors[id])
+			add("app_layer.tx."+p.Name+"_udp", 0)
+		}
+		add("app_layer.flow."+name, s.AppFlow[id])
+		add("app_layer.tx."+name, s.AppTx[id])
+		add("app_layer.error."+name+".parser", 0)
 	}
 	add("app_layer.events", s.AppEvents)
 	add("file_store.open_files", uint64(w.filesOpen))
+	add("file_store.fs_errors", s.FileStoreErrors)
+	add("file_store.open_files_max_hit", s.FilesUntracked)
+	add("memcap.pressure", 0)
+	add("memcap.pressure_max", 0)
 	l := &w.Ledger
 	add("mirror.received", l.Received)
 	add("mirror.processed", l.Processed)
@@ -173,10 +148,11 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 
 func (w *Worker) initStats() {
 	w.counters = w.AppendCounters(nil)
-	names := make([]string, len(w.counters))
-	for i, c := range w.counters {
-		names[i] = c.Name
+	names := make([]string, 0, len(w.counters)+1)
+	for _, c := range w.counters {
+		names = append(names, c.Name)
 	}
+	names = append(names, eve.EnginesName)
 	// The names are fixed above: a clash would be a bug, and a test looks.
 	w.statsPlan, w.statsPlanErr = eve.NewStatsPlan(names)
 }
@@ -191,6 +167,7 @@ func (w *Worker) LogStats(t int64) {
 	for _, c := range w.counters {
 		w.statsNow = append(w.statsNow, c.Value)
 	}
+	w.statsNow = append(w.statsNow, 0) // in the place of the engines
 	s := eve.Stats{Time: t, Uptime: uint64(max(0, t-w.first) / 1e9), Plan: w.statsPlan, Values: w.statsNow, Last: w.statsLast,
 		PcapCnt: w.pcapCnt}
 	if w.opt.EngineInfo != nil {

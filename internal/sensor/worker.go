@@ -59,6 +59,9 @@ type Options struct {
 	EngineInfo func() []eve.Engine
 	// SimulateIPS shows drop and reject rules as blocked, as an inline engine would.
 	SimulateIPS bool
+	// MidstreamExceptions is what EVE shows as exception policies of flows that were
+	// picked up midstream.
+	MidstreamExceptions []eve.Exception
 	// GuessTx is detect.guess-applayer-tx: an alert without a transaction shows the
 	// flow's only one.
 	GuessTx bool
@@ -131,6 +134,7 @@ type Worker struct {
 	pseudoBuf     packet.Parsed
 	payloadBuf    []byte
 	wantPayload   bool
+	forceSHA256   bool
 	final         bool // the last look at an ending flow
 	spare         []*stream.Session
 	counters      []Counter
@@ -191,11 +195,13 @@ func NewWorker(o *Options) (*Worker, error) {
 		f := &out.Options.Files
 		w.hash.md5, w.hash.sha1, w.hash.sha256 = w.hash.md5 || f.MD5, w.hash.sha1 || f.SHA1, w.hash.sha256 || f.SHA256
 		w.hash.magic = w.hash.magic || f.Magic
+		w.forceSHA256 = w.forceSHA256 || f.SHA256
 		w.wantEther = w.wantEther || out.Options.Ethernet
 		w.communitySeed = out.Options.CommunitySeed
 		w.wantDecode = w.wantDecode || out.Options.AnomalyOn && out.Options.Anomaly.Decode
 		w.wantStream = w.wantStream || out.Options.AnomalyOn && out.Options.Anomaly.Stream
 	}
+	w.hash.md5, w.hash.sha1 = w.hash.md5 || o.Files.MD5, w.hash.sha1 || o.Files.SHA1
 	w.fast = o.Fast
 	w.initStats()
 	return w, nil
@@ -228,6 +234,9 @@ func (w *Worker) Frame(link packet.Link, data []byte, wireLen int, t int64) {
 	w.pcapCnt++
 	w.Ledger.Received++
 	w.Ledger.ReceivedBytes += uint64(len(data))
+	w.Stats.Frames++
+	w.Stats.Bytes += uint64(len(data))
+	w.Stats.MaxPkt = max(w.Stats.MaxPkt, uint64(len(data)))
 	w.mirrored, w.truncated, w.tunnel = nil, false, 0
 	w.layers = w.dec.Decode(w.layers[:0], link, data, wireLen, t)
 	if w.opt.Mirror {
@@ -246,6 +255,9 @@ func (w *Worker) Datagram(link packet.Link, src, dst packet.Addr, srcPort, dstPo
 	w.pcapCnt++
 	w.Ledger.Received++
 	w.Ledger.ReceivedBytes += uint64(len(payload))
+	w.Stats.Frames++
+	w.Stats.Bytes += uint64(len(payload))
+	w.Stats.MaxPkt = max(w.Stats.MaxPkt, uint64(len(payload)))
 	w.mirrored, w.truncated, w.tunnel = nil, false, 0
 	w.outer(src, dst, srcPort, dstPort)
 	w.layers = w.dec.Decode(w.layers[:0], link, payload, wireLen, t)

@@ -1,0 +1,94 @@
+package sensor
+
+import (
+	"mirador/internal/eve"
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+)
+
+// packetRecords writes the records that concern packet p itself: tagged packets,
+// variables that rules captured, ARP.
+func (w *Worker) packetRecords(p *packet.Parsed, e *entry) {
+	if w.det != nil {
+		if w.det.Tagged() && !w.pseudo {
+			h := w.header(p, e)
+			h.Direction = w.packetDir()
+			for i := range w.outs {
+				w.outs[i].buf = w.outs[i].w.Packet(w.outs[i].buf, h, p.Data, p.Link)
+			}
+		}
+		if vars := w.det.PktVars(); len(vars) > 0 {
+			w.metaRecord(p, e)
+		}
+	}
+	if arp, ok := p.ARP(); ok && !w.pseudo {
+		h := w.header(p, nil)
+		a := eve.ARP{Opcode: arp.Opcode, SrcMAC: arp.SrcMAC, DstMAC: arp.DstMAC, SrcIP: arp.SrcIP, DstIP: arp.DstIP}
+		for i := range w.outs {
+			w.outs[i].buf = w.outs[i].w.ARP(w.outs[i].buf, h, &a)
+		}
+	}
+}
+
+// metaRecord writes the variables of a packet and its flow.
+func (w *Worker) metaRecord(p *packet.Parsed, e *entry) {
+	h := w.header(p, e)
+	if e != nil {
+		w.vars(h, &e.V.det)
+	}
+	if h.Vars == nil {
+		w.varBuf = eve.Vars{}
+		h.Vars = &w.varBuf
+	}
+	for _, v := range w.det.PktVars() {
+		h.Vars.Pktvars = append(h.Vars.Pktvars, eve.Var{Name: v.Name, Value: v.Value})
+	}
+	for i := range w.outs {
+		w.outs[i].buf = w.outs[i].w.Meta(w.outs[i].buf, h)
+	}
+}
+
+// frames writes records of the protocol frames that the parser has found, for
+// outputs that want them.
+func (w *Worker) frames(p *packet.Parsed, e *entry, c *proto.Conn) {
+	for i := range c.Frames {
+		f := &c.Frames[i]
+		if f.Logged || f.Len < 0 && !w.final {
+			continue
+		}
+		f.Logged = true
+		h := w.txHeader(p, e, nil, f.Dir)
+		w.app(h, c)
+		rec := w.frameInfo(p, f)
+		rec.Payload = w.framePayload(p, e, f)
+		for j := range w.outs {
+			w.outs[j].buf = w.outs[j].w.Frame(w.outs[j].buf, h, rec)
+		}
+	}
+}
+
+// framePayload returns the bytes of a frame as far as they are kept.
+func (w *Worker) framePayload(p *packet.Parsed, e *entry, f *proto.Frame) []byte {
+	data, at := p.PayloadBytes(), uint64(0)
+	if e.V.tcp != nil {
+		data, at = e.V.tcp.Kept(uint8(f.Dir))
+	}
+	if f.Offset < at || f.Offset-at > uint64(len(data)) {
+		return nil
+	}
+	data = data[f.Offset-at:]
+	if f.Len >= 0 && uint64(f.Len) < uint64(len(data)) {
+		data = data[:f.Len]
+	}
+	return data
+}
+
+// dropFrames forgets the frames that detection has seen whole.
+func (w *Worker) dropFrames(e *entry, c *proto.Conn, dir proto.Dir) {
+	if e.V.tcp == nil {
+		c.DropFrames(dir, 0, true)
+		return
+	}
+	data, at := e.V.tcp.Kept(uint8(dir))
+	c.DropFrames(dir, at+uint64(len(data)), w.final)
+}

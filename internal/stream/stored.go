@@ -1,0 +1,46 @@
+package stream
+
+// AppendStored appends what is still kept of direction dir, in order, to dst and
+// returns it with the number of stream bytes it stands for. For each hole missing
+// is called to append a mark in place of the n bytes that were lost.
+func (s *Session) AppendStored(dst []byte, dir uint8, missing func(dst []byte, n uint64) []byte) ([]byte, uint64) {
+	h := &s.h[dir&1]
+	at, n := h.base, uint64(0)
+	for _, b := range h.brk {
+		if b.off < at || b.off+b.n > h.edge {
+			continue
+		}
+		if b.off > at {
+			i, j := h.index(at), h.index(b.off)
+			dst = append(dst, h.buf[i:j]...)
+			n += b.off - at
+		}
+		dst = missing(dst, b.n)
+		n += b.n
+		at = b.off + b.n
+	}
+	if h.edge > at {
+		i, j := h.index(at), h.index(h.edge)
+		dst = append(dst, h.buf[i:j]...)
+		n += h.edge - at
+	}
+	return dst, n
+}
+
+// Kept returns the bytes of direction dir that are still kept, from the last hole
+// on, and the stream offset of the first. They are valid until the next call of
+// the Engine for this session.
+func (s *Session) Kept(dir uint8) (data []byte, offset uint64) {
+	h := &s.h[dir&1]
+	at := h.base
+	for _, b := range h.brk {
+		if b.off >= at && b.off+b.n <= h.edge {
+			at = b.off + b.n
+		}
+	}
+	if h.edge <= at {
+		return nil, at
+	}
+	i, j := h.index(at), h.index(h.edge)
+	return h.buf[i:j:j], at
+}
