@@ -171,7 +171,6 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 	}
 	if e != nil {
 		dp.Flow, dp.App = &e.V.det, e.V.app
-		dp.First = !w.pseudo && e.Packets[0]+e.Packets[1] == 1
 		if dp.App != nil {
 			w.trackFiles(e, dir)
 			if len(dp.App.Frames) > 0 && e.V.tcp != nil {
@@ -180,7 +179,6 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 			}
 		}
 	} else {
-		dp.Flow, dp.App, dp.First = nil, nil, false
 		dp.Established, dp.StreamAdded, dp.HasRaw = false, false, false
 		dp.StreamEvents = nil
 	}
