@@ -9,12 +9,13 @@ import (
 )
 
 // A steering program is a classic BPF filter that the kernel runs over every packet to
-// choose a socket of a group. It hashes the addresses and ports of the innermost packet
-// it can find, so that both directions of a mirrored flow meet at one socket; the source
-// port of the outer header, by which the kernel would choose, is another one in each
-// direction. Fragments are hashed by their addresses only, since most of them have no
-// ports. What is neither IPv4 nor IPv6 goes to the first socket, and so does what is cut
-// so short that a field is missing (a filter that reads behind the end returns 0).
+// choose a socket of a group. It hashes the two addresses of the mirrored packet, so that
+// both directions of all flows between two hosts, their fragments, and the second copy
+// when both ends are mirrored meet at one socket; the source port of the outer header, by
+// which the kernel would choose, is another one in each direction. Ports are left out
+// because most fragments have none (docs/design/0002-steering.md). What is neither IPv4
+// nor IPv6 goes to the first socket, and so does what is cut so short that a field is
+// missing (a filter that reads behind the end returns 0).
 
 // steerStart says where a program begins to read.
 type steerStart uint8
@@ -39,6 +40,9 @@ const (
 // ratio).
 const steerMul = 0x9e3779b1
 
+// steerShift drops the low bits of the product, which are the weak ones.
+const steerShift = 12
+
 // Offsets into headers, in bytes.
 const (
 	offEtherType  = 12
@@ -51,7 +55,6 @@ const (
 	etVLAN        = packet.EtherTypeVLAN
 	etQinQ        = packet.EtherTypeQinQ
 	etBridge      = packet.EtherTypeBridge
-	steerExtHdrs  = 2 // IPv6 extension headers passed over to find ports
 	steerVLANTags = 2
 )
 
@@ -255,78 +258,36 @@ func (a *asm) ethernet() {
 	a.ip()
 }
 
-// ip hashes the IP packet at X and returns.
+// ip hashes the addresses of the IP packet at X and returns.
 func (a *asm) ip() {
-	v6, ports, done := a.newLabel(), a.newLabel(), a.newLabel()
+	v6, done := a.newLabel(), a.newLabel()
 	a.emit(bpf.StoreScratch{Src: bpf.RegX, N: memX})
 	a.emit(bpf.LoadConstant{Dst: bpf.RegA, Val: a.seed}, bpf.StoreScratch{Src: bpf.RegA, N: memHash})
 	a.load(0, 1)
 	a.emit(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4})
 	a.jumpIf(bpf.JumpEqual, 6, v6)
-
-	a.pair(12, 16, 4)
-	a.load(6, 2)
-	a.jumpIf(bpf.JumpBitsSet, 0x3fff, done)
-	a.load(9, 1)
-	a.emit(bpf.StoreScratch{Src: bpf.RegA, N: memProto})
-	a.addIHL()
-	a.jump(ports)
-
+	a.pair(12, 16)
+	a.jump(done)
 	a.place(v6)
 	for w := uint32(0); w < 16; w += 4 {
-		a.pair(8+w, 24+w, 4)
+		a.pair(8+w, 24+w)
 	}
-	a.load(6, 1)
-	a.emit(bpf.StoreScratch{Src: bpf.RegA, N: memProto})
-	a.addX(lenIPv6Hdr)
-	for range steerExtHdrs {
-		ext := a.newLabel()
-		next := a.newLabel()
-		a.emit(bpf.LoadScratch{Dst: bpf.RegA, N: memProto})
-		for _, kind := range []uint32{packet.ProtoHopOpts, packet.ProtoDstOpts, packet.ProtoRouting} {
-			a.jumpIf(bpf.JumpEqual, kind, ext)
-		}
-		a.jump(next)
-		a.place(ext)
-		a.load(0, 1)
-		a.emit(bpf.StoreScratch{Src: bpf.RegA, N: memProto})
-		a.load(1, 1)
-		a.emit(
-			bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 1},
-			bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: 3},
-			bpf.ALUOpX{Op: bpf.ALUOpAdd},
-			bpf.TAX{},
-		)
-		a.place(next)
-	}
-
-	a.place(ports)
-	known := a.newLabel()
-	a.emit(bpf.LoadScratch{Dst: bpf.RegA, N: memProto})
-	for _, proto := range []uint32{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP} {
-		a.jumpIf(bpf.JumpEqual, proto, known)
-	}
-	a.jump(done)
-	a.place(known)
-	a.emit(bpf.StoreScratch{Src: bpf.RegX, N: memX})
-	a.pair(0, 2, 2)
-
 	a.place(done)
 	a.emit(
 		bpf.LoadScratch{Dst: bpf.RegA, N: memHash},
 		bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: steerMul},
-		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 12},
+		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: steerShift},
 		bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: a.n},
 		bpf.RetA{},
 	)
 }
 
-// pair blends the fields at X+s and X+d into the hash, in a way that does not tell one
+// pair blends the words at X+s and X+d into the hash, in a way that does not tell one
 // from the other: hash = (hash + (s xor d)) * constant + (s + d). memX holds X.
-func (a *asm) pair(s, d uint32, size int) {
-	a.load(s, size)
+func (a *asm) pair(s, d uint32) {
+	a.load(s, 4)
 	a.emit(bpf.StoreScratch{Src: bpf.RegA, N: memA})
-	a.load(d, size)
+	a.load(d, 4)
 	a.emit(
 		bpf.StoreScratch{Src: bpf.RegA, N: memB},
 		bpf.LoadScratch{Dst: bpf.RegX, N: memA},

@@ -11,10 +11,12 @@ import (
 	"mirador/internal/pkttest"
 )
 
+const testSeed = 0x1234567
+
 // machine runs a steering program, as the kernel would.
 func machine(t *testing.T, start steerStart, n int) *bpf.VM {
 	t.Helper()
-	raw, err := steerProgram(start, n, 0x1234567)
+	raw, err := steerProgram(start, n, testSeed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +84,20 @@ func TestSteerSymmetric(t *testing.T) {
 					run(t, ip, pkttest.GWLB(mirror, 1, 2, uint32(i))[14:]),
 				}
 			}
+			for i, frame := range [][]byte{to, fro} {
+				mirror := pkttest.Mirror(frame, 9)
+				for _, f := range []Frame{
+					{Link: packet.LinkVXLAN, Data: mirror[42:]},
+					{Link: packet.LinkGENEVE, Data: append(packet.AppendGENEVE(nil, 1, packet.EtherTypeBridge, nil), frame...)},
+					{Link: packet.LinkGENEVE, Data: pkttest.GWLB(mirror[14:], 1, 2, uint32(i))[14+28:]},
+					{Link: packet.LinkEthernet, Data: mirror},
+					{Link: packet.LinkEthernet, Data: pkttest.GWLB(mirror[14:], 1, 2, uint32(i))},
+				} {
+					if n := Steer(&f, sockets, testSeed); n != got[i][0] {
+						t.Fatalf("%s: Steer %d, the program %d", c.name, n, got[i][0])
+					}
+				}
+			}
 			if fmt.Sprint(got[0]) != fmt.Sprint(got[1]) {
 				t.Fatalf("%s: sockets %v one way and %v the other, %s:%d %s:%d", c.name, got[0], got[1], a, p, b, q)
 			}
@@ -114,13 +130,22 @@ func TestSteerOdd(t *testing.T) {
 	}
 	full := append(packet.AppendVXLAN(nil, 1), pkttest.Frame("eth vlan 1 ip6 fd00::1 fd00::2 hop dst tcp 1 2")...)
 	for i := range full {
-		if n := run(t, vm, full[:i]); n < 0 || n > 2 {
+		n := run(t, vm, full[:i])
+		if n < 0 || n > 2 {
 			t.Errorf("cut at %d: socket %d", i, n)
+		}
+		if soft := Steer(&Frame{Link: packet.LinkVXLAN, Data: full[:i]}, 3, testSeed); soft != n {
+			t.Errorf("cut at %d: Steer %d, the program %d", i, soft, n)
 		}
 	}
 	for _, desc := range []string{"eth type=0x0806 raw 0001", "eth type=0x86dd", "eth ip 10.0.0.1 10.0.0.2 proto=99 | x"} {
-		if n := run(t, vm, append(packet.AppendVXLAN(nil, 1), pkttest.Frame(desc)...)); n < 0 || n > 2 {
+		b := append(packet.AppendVXLAN(nil, 1), pkttest.Frame(desc)...)
+		n := run(t, vm, b)
+		if n < 0 || n > 2 {
 			t.Errorf("%s: socket %d", desc, n)
+		}
+		if soft := Steer(&Frame{Link: packet.LinkVXLAN, Data: b}, 3, testSeed); soft != n {
+			t.Errorf("%s: Steer %d, the program %d", desc, soft, n)
 		}
 	}
 }
