@@ -68,7 +68,7 @@ func (e *Engine) result(s *Session, v Verdict, before State, fl Flags) Result {
 	if s.State >= Established && v != Invalid {
 		fl |= Est
 	}
-	if s.State >= Established && s.flags&sfOpened == 0 {
+	if s.State >= Established && s.State != Closed && s.flags&sfOpened == 0 {
 		s.flags |= sfOpened
 		fl |= Opened
 	}

@@ -34,11 +34,15 @@ func (e *Engine) begin(s *Session, p *packet.Parsed) (Verdict, Flags) {
 
 // syn begins a connection.
 func (e *Engine) syn(s *Session, p *packet.Parsed) (Verdict, Flags) {
+	if e.dir == ToClient { // whoever sent before: a SYN comes from the client
+		e.turn = true
+		e.dir = ToServer
+	}
 	if !e.open(s, p, SynSent, 0) {
 		return NoMemory, 0
 	}
 	c, v := &s.h[e.dir], &s.h[1-e.dir]
-	c.start(p.Seq)
+	c.start(&e.pool, p.Seq)
 	c.nextSeq = p.Seq + 1
 	if p.HasTS {
 		c.hasTS = true
@@ -70,8 +74,11 @@ func fastOpen(p *packet.Parsed) bool {
 	return false
 }
 
-// start sets the initial sequence number of h.
-func (h *half) start(isn uint32) {
+// start sets the initial sequence number of h. Data stored under another one go.
+func (h *half) start(pl *pool, isn uint32) {
+	if h.known && h.isn != isn && (h.right > 0 || h.edge > 0) {
+		h.forget(pl)
+	}
 	h.isn, h.known = isn, true
 	h.nextSeq = isn + 1
 	h.lastAck = isn + 1
@@ -90,8 +97,8 @@ func (e *Engine) pickUp(s *Session, p *packet.Parsed, st State) (Verdict, Flags)
 	}
 	c, v := &s.h[e.dir], &s.h[1-e.dir]
 	n := e.n
-	c.start(p.Seq - 1)
-	v.start(p.Ack - 1)
+	c.start(&e.pool, p.Seq-1)
+	v.start(&e.pool, p.Ack-1)
 	// The shift was in the SYN that nobody saw: allow the largest.
 	c.wscale, v.wscale = maxWScale, maxWScale
 	c.nextSeq = p.Seq + n
@@ -124,8 +131,8 @@ func (e *Engine) pickUpSynack(s *Session, p *packet.Parsed) (Verdict, Flags) {
 		return NoMemory, 0
 	}
 	v, c := &s.h[ToClient], &s.h[ToServer]
-	v.start(p.Seq)
-	c.start(p.Ack - 1)
+	v.start(&e.pool, p.Seq)
+	c.start(&e.pool, p.Ack-1)
 	c.win = uint32(p.Window)
 	c.wscale, v.wscale = maxWScale, maxWScale
 	if p.HasWScale {
@@ -187,7 +194,7 @@ func (e *Engine) rstEarly(s *Session, p *packet.Parsed, own, opp *half) Verdict 
 		}
 		opp.rstRecv = true
 		if !own.known {
-			own.start(p.Seq)
+			own.start(&e.pool, p.Seq)
 		}
 	} else if !e.validRst(s, p) {
 		return Accepted
@@ -201,7 +208,7 @@ func (e *Engine) goAsync(s *Session, p *packet.Parsed, own, opp *half) Verdict {
 	s.flags |= sfAsync
 	own.win = uint32(p.Window)
 	own.nextWin = own.lastAck + own.win
-	opp.start(p.Ack - 1)
+	opp.start(&e.pool, p.Ack-1)
 	opp.win = uint32(p.Window)
 	if p.HasTS && own.hasTS {
 		s.flags |= sfTimestamp
@@ -262,7 +269,7 @@ func (e *Engine) synSentSynack(s *Session, p *packet.Parsed, own, opp *half) Ver
 
 // takeSynack notes what the SYN/ACK p of own's sender says.
 func (e *Engine) takeSynack(s *Session, p *packet.Parsed, own, opp *half) {
-	own.start(p.Seq)
+	own.start(&e.pool, p.Seq)
 	own.nextSeq += e.n
 	if p.HasTS && opp.hasTS {
 		s.flags |= sfTimestamp
@@ -289,7 +296,7 @@ func (e *Engine) synSentSyn(s *Session, p *packet.Parsed, own, opp *half) Verdic
 	if e.dir == ToClient {
 		// Both sides open: simultaneous open or a split handshake.
 		s.flags |= sf4WHS
-		own.start(p.Seq)
+		own.start(&e.pool, p.Seq)
 		if p.HasTS {
 			own.hasTS, own.lastTS, own.tsTime = true, p.TSVal, p.Time
 			own.zeroTS = p.TSVal == 0
@@ -345,7 +352,7 @@ func (e *Engine) matchQueuedSyn(s *Session, p *packet.Parsed, cl *half) bool {
 			continue
 		}
 		cl.forget(&e.pool)
-		cl.start(q.seq)
+		cl.start(&e.pool, q.seq)
 		srv := &s.h[ToClient]
 		srv.win = q.win
 		srv.wscale = 0
@@ -435,7 +442,7 @@ func (e *Engine) matchQueuedSynack(s *Session, p *packet.Parsed, cl, srv *half) 
 			continue
 		}
 		srv.forget(&e.pool)
-		srv.start(q.seq)
+		srv.start(&e.pool, q.seq)
 		cl.win = q.win
 		cl.wscale = 0
 		if q.flags&qWS != 0 {
@@ -622,7 +629,7 @@ func (e *Engine) flow(s *Session, p *packet.Parsed, own, opp *half) Verdict {
 		own.nextWin = own.lastAck + max(own.win, 0xffff<<maxWScale)
 		s.flags &^= sfMidstreamEst
 	}
-	if seqLT(p.Seq+n, own.lastAck) && !async && p.Seq != own.nextSeq {
+	if seqLT(p.Seq+n, own.lastAck) && !async && p.Seq != own.nextSeq && !own.missing(p.Seq+n) {
 		e.event(EvEstBeforeLastAck)
 		return Invalid
 	}
@@ -659,6 +666,11 @@ func (e *Engine) flow(s *Session, p *packet.Parsed, own, opp *half) Verdict {
 	return verdict
 }
 
+// missing tells whether bytes before seq end are still waited for.
+func (h *half) missing(end uint32) bool {
+	return !h.noReasm && h.offset(end) > int64(h.edge)
+}
+
 // spurious tells whether the payload was acknowledged before; it also raises the
 // events about retransmissions.
 func (e *Engine) spurious(s *Session, p *packet.Parsed, own *half, n uint32) bool {
@@ -668,6 +680,9 @@ func (e *Engine) spurious(s *Session, p *packet.Parsed, own *half, n uint32) boo
 	end := p.Seq + n
 	switch {
 	case seqLE(end, own.lastAck):
+		if own.missing(end) {
+			return false // acknowledged, but only now seen: packets were reordered
+		}
 		e.event(EvSpuriousRetransmission)
 		return true
 	case seqLT(p.Seq, own.lastAck) && seqGT(end, own.lastAck), seqLE(end, own.nextSeq):

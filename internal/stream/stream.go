@@ -146,7 +146,7 @@ const (
 func (s *Session) Started() bool { return s.State != None }
 
 // Established tells whether the handshake was completed at some time.
-func (s *Session) Established() bool { return s.State >= Established }
+func (s *Session) Established() bool { return s.flags&sfOpened != 0 }
 
 // IsMidstream tells whether s was picked up midstream.
 func (s *Session) IsMidstream() bool { return s.flags&sfMidstream != 0 }

@@ -75,7 +75,7 @@ func winners(p stream.Policy) func(s, e, os, oe int) bool {
 
 func (m *plain) segment(s int, data []byte) {
 	e := s + len(data)
-	if e < m.acked && s != m.next {
+	if e < m.acked && s != m.next && e <= m.edge {
 		return // the state machine refuses it
 	}
 	m.next = max(m.next, e)
