@@ -61,11 +61,14 @@ func buildEngine(p *engineParams) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{flat: flat}
-	if e.table, err = proto.NewTable(protocols(flat), flat.Protocol); err != nil {
+	if e.table, err = proto.NewTable(protocols(), flat.Protocol); err != nil {
 		return nil, err
 	}
 	if e.outputs, err = flat.Outputs(); err != nil {
 		return nil, err
+	}
+	for i := range e.outputs.EVE {
+		e.outputs.EVE[i].Loggers = loggers(flat, i)
 	}
 	return e, e.compile(p)
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+
+	"mirador/internal/config"
+	"mirador/internal/eve"
+	"mirador/internal/proto"
+	"mirador/internal/proto/dns"
+	"mirador/internal/proto/http"
+)
+
+// loggers returns how the i-th EVE output logs the protocols that have options of
+// their own there.
+func loggers(flat *config.Flat, i int) []eve.Logger {
+	d := dnsOptions(flat.EVEType(i, "dns"))
+	return append([]eve.Logger{
+		{Name: "dns", Log: dns.Logger(d), ByFlow: d.Version == 2},
+	}, httpLoggers(flat, i)...)
+}
+
+// dnsOptions reads the options of the EVE type dns.
+func dnsOptions(s proto.Settings) dns.LogOptions {
+	var o dns.LogOptions
+	if n, ok := s.Int("version"); ok {
+		o.Version = int(n)
+	} else if os.Getenv("SURICATA_EVE_DNS_VERSION") == "2" {
+		// Suricata lets the environment choose where the configuration does not.
+		o.Version = 2
+	}
+	if v, ok := s.Bool("requests"); ok {
+		o.NoRequests = !v
+	}
+	if v, ok := s.Bool("responses"); ok {
+		o.NoResponses = !v
+	}
+	if list, ok := s.Strings("formats"); ok {
+		o.NoDetailed, o.NoGrouped = true, true
+		for _, f := range list {
+			switch f {
+			case "detailed":
+				o.NoDetailed = false
+			case "grouped":
+				o.NoGrouped = false
+			}
+		}
+	}
+	o.Types, _ = s.Strings("types")
+	return o
+}
+
+// httpLoggers reads the options of the EVE types http and alert.
+func httpLoggers(flat *config.Flat, i int) []eve.Logger {
+	s, a := flat.EVEType(i, "http"), flat.EVEType(i, "alert")
+	o := http.LogOptions{Extended: true}
+	if v, ok := s.Bool("extended"); ok {
+		o.Extended = v
+	}
+	o.Custom, _ = s.Strings("custom")
+	switch v, _ := s.String("dump-all-headers"); v {
+	case "both":
+		o.Dump = http.DumpRequest | http.DumpResponse
+	case "request":
+		o.Dump = http.DumpRequest
+	case "response":
+		o.Dump = http.DumpResponse
+	}
+	var body http.AlertOptions
+	body.Body, _ = a.Bool("http-body")
+	body.BodyPrintable, _ = a.Bool("http-body-printable")
+	return []eve.Logger{{Name: "http", Log: http.Logger(o), LogAlert: http.AlertLogger(body)}}
+}
