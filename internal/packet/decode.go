@@ -186,6 +186,11 @@ func (d *Decoder) tunnels(dst []Parsed, in *inner) []Parsed {
 		kind := in.kind
 		in.kind = innerNone
 		d.inner(p, kind, in)
+		if p.Source == FromTunnelTeredo && p.Invalid {
+			// Something else that looked like IPv6, on a port that is nobody's in particular.
+			dst[n-1].Seen &^= SeenTeredo
+			return dst[:n]
+		}
 	}
 	return dst
 }

@@ -54,10 +54,11 @@ func (d *Decoder) ipv4(p *Parsed, off int, in *inner) {
 	}
 	end := off + total
 	if total > len(b) {
-		p.fail(IPv4TruncPkt)
+		p.AddEvent(IPv4TruncPkt)
 		p.Truncated = true
 		end = len(p.Data)
 		if d.opts.StopTruncated || hlen > len(b) {
+			p.Invalid = true
 			return
 		}
 	}

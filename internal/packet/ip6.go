@@ -19,10 +19,11 @@ func (d *Decoder) ipv6(p *Parsed, off int, in *inner) {
 	total := lenIPv6 + int(be16(h[4:6]))
 	end := off + total
 	if total > len(b) {
-		p.fail(IPv6TruncPkt)
+		p.AddEvent(IPv6TruncPkt)
 		p.Truncated = true
 		end = len(p.Data)
 		if d.opts.StopTruncated {
+			p.Invalid = true
 			return
 		}
 	}
