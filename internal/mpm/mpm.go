@@ -237,12 +237,16 @@ func (m *Matcher) skipRun(t *table, data []byte, i int, x uint64, h *Hits) int {
 	for ; i < stop; i++ {
 		m.bucket(t, data, i, x|fold8, h)
 	}
-	// Except for a literal that must not begin too early.
+	// Except for a literal that must not begin too early. Its uses are in the order of
+	// their offsets, so that it still sees places in rising order.
 	for l := t.heads[b]; l < t.heads[b+1] && i < end-reach; l++ {
 		p := &m.lits[l]
-		for u := p.use; u < p.use+p.uses && !p.simple; u++ {
+		if p.simple || (x|fold8)&m.keys[l].mask != m.keys[l].chk {
+			continue
+		}
+		for u := p.use; u < p.use+p.uses; u++ {
 			if at := int(m.uses[u].off) + int(p.k); at >= i && at < end-reach {
-				m.bucket(t, data, at, x|fold8, h)
+				m.try(data, at, l, h)
 			}
 		}
 	}

@@ -171,6 +171,61 @@ func TestScanTwin(t *testing.T) {
 	}
 }
 
+// TestRuns scans long runs of one byte, which Scan mostly skips.
+func TestRuns(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	h := mpm.NewHits(0)
+	run := func(most int) []byte {
+		return bytes.Repeat([]byte{"\x00Aa\x20x"[rng.IntN(5)]}, 1+rng.IntN(most))
+	}
+	for round := range 1500 {
+		var list []mpm.Pattern
+		for i := range 4 + rng.IntN(20) {
+			p := mpm.Pattern{ID: uint32(i), NoCase: rng.IntN(2) == 0}
+			for range 1 + rng.IntN(3) {
+				p.Bytes = append(p.Bytes, run(30)...)
+			}
+			if rng.IntN(2) == 0 {
+				p.Offset = rng.IntN(500)
+			}
+			if rng.IntN(2) == 0 {
+				p.End = p.Offset + len(p.Bytes) + rng.IntN(200)
+			}
+			list = append(list, p)
+		}
+		m, taken := build(list)
+		var data []byte
+		for range 1 + rng.IntN(5) {
+			data = append(data, run(400)...)
+		}
+		want := twin(taken, data)
+		for e, name := range mpm.Engines() {
+			if got := scan(m.WithEngine(e), h, data); !slices.Equal(got, want) {
+				t.Fatalf("round %d: Scan(%q) by %s = %v, want %v of %+v", round, data, name, got, want, taken)
+			}
+		}
+	}
+}
+
+// TestLiteralHostile drives a literal into its fallbacks on large data.
+func TestLiteralHostile(t *testing.T) {
+	for _, tt := range []struct{ pat, part string }{
+		{strings.Repeat("a", 5000) + "b", "a"}, {"b" + strings.Repeat("a", 5000), "a"}, {strings.Repeat("ab", 500) + "Z", "ab"},
+		{"/" + strings.Repeat("x", 300) + "/", "/" + strings.Repeat("x", 299)}, {strings.Repeat("\x00", 100) + "\x01", "\x00"},
+	} {
+		for _, nocase := range []bool{false, true} {
+			l := mpm.NewLiteral([]byte(tt.pat), nocase)
+			data := bytes.Repeat([]byte(tt.part), 1<<20/len(tt.part))
+			if i := l.Index(data, 0); i != -1 {
+				t.Errorf("Literal(%.20q...).Index = %d in data without it", tt.pat, i)
+			}
+			if i := l.Index(append(data, tt.pat...), 0); i != bytes.Index(append(data, tt.pat...), []byte(tt.pat)) {
+				t.Errorf("Literal(%.20q...).Index = %d in data with it", tt.pat, i)
+			}
+		}
+	}
+}
+
 func TestScanDoesNotAllocate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for _, n := range []int{1, 3, 20, 5000} {

@@ -103,7 +103,7 @@ func ParseMatcher(s string) (Matcher, error) {
 	for _, part := range strings.Split(s, ",") {
 		gid, sid, ok := parseID(trimSpace(part))
 		if !ok {
-			return m, fmt.Errorf("%s is not a sid, gid:sid, re:, group:, filename: or metadata:", quoteShort(part))
+			return m, fmt.Errorf("%s is none of sid, gid:sid, re:, group:, filename:, metadata: and *", quoteShort(part))
 		}
 		m.ids = append(m.ids, uint64(gid)<<32|uint64(sid))
 	}

@@ -1,6 +1,7 @@
 package rule_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -177,5 +178,32 @@ func TestLint(t *testing.T) {
 		if tt.want == "" && len(got) > 0 || tt.want != "" && (len(got) != 1 || !strings.Contains(got[0].What, tt.want) || !got[0].Warning) {
 			t.Errorf("Lint(%s) = %v, want %q", tt.text, got, tt.want)
 		}
+	}
+}
+
+type failingReader struct{ data string }
+
+func (r *failingReader) Read(p []byte) (int, error) {
+	if r.data == "" {
+		return 0, errors.New("disk on fire")
+	}
+	n := copy(p, r.data)
+	r.data = r.data[n:]
+	return n, nil
+}
+
+func TestProblems(t *testing.T) {
+	rules, problems := rule.ParseReader("f", &failingReader{"alert ip any any -> any any (msg:\"m\"; depth:x; sid:5;)\n"})
+	if len(rules) != 1 || len(problems) != 1 || problems[0].Kind != rule.KindFile || problems[0].Error() != "f:0: read: disk on fire" {
+		t.Fatalf("ParseReader: %v, %v", rules, problems)
+	}
+	r := rules[0]
+	p := r.OptionProblem(r.Find("depth"), 0, "not a number", "write a number")
+	if got := p.String(); got != "f:1:45: sid 5: depth: not a number" || p.Hint != "write a number" || p.Kind.String() != "option" {
+		t.Errorf("problem %q of kind %v", got, p.Kind)
+	}
+	_, problems = rule.Parse("f", []byte(strings.Repeat("x\n", rule.MaxProblems+100)))
+	if last := problems[len(problems)-1]; len(problems) != rule.MaxProblems || last.Kind != rule.KindLimit {
+		t.Errorf("%d problems, the last is %v", len(problems), last)
 	}
 }
