@@ -134,7 +134,8 @@ func (c *compiler) duplicate(old, r *rule.Rule) {
 	c.seen[r.ID()] = r
 	line, col = old.Position(0)
 	p.File, p.Line, p.Column = old.File, line, col
-	c.refuse(p)
+	p.What = "a newer revision of this rule takes its place"
+	c.warn(p)
 }
 
 func (c *compiler) refuse(p ...rule.Problem) {

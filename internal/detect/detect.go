@@ -38,6 +38,9 @@ type Options struct {
 
 	Classes    *rule.Classifications // nil: none
 	References *rule.References      // nil: none
+	// ActionOrder is action-order: which actions come first; empty: pass, drop,
+	// reject, alert.
+	ActionOrder []rule.Action
 	// Thresholds is threshold.config.
 	Thresholds []rule.EventRule
 	// Reputation holds the categories and lists for iprep; nil: none.

@@ -1,6 +1,10 @@
 package detect
 
-import "mirador/internal/proto"
+import (
+	"unsafe"
+
+	"mirador/internal/proto"
+)
 
 // cachedBuf holds the values of one buffer in one direction of the transaction in
 // work: each is fetched and transformed once, however many rules look at it.
@@ -103,15 +107,7 @@ func (w *Worker) filePart(d *bufDef, dir proto.Dir, i int) (data []byte, off uin
 		case fileName:
 			return f.Name, 0, true, true
 		case fileMagic:
-			facts, is := f.Tracker.(FileFacts)
-			if !is {
-				return nil, 0, false, true
-			}
-			m, known := facts.Magic()
-			if !known {
-				return nil, 0, f.State != proto.FileOpen, true
-			}
-			return m, 0, true, true
+			return w.magic(f), 0, f.State != proto.FileOpen, true
 		}
 		data, off, eof = w.fileWindow(f)
 		return data, off, eof, true
@@ -148,4 +144,9 @@ func (w *Worker) fileReady(f *proto.File) bool {
 		return end >= uint64(w.e.opt.FileMinInspect)
 	}
 	return end-min(end, f.Inspected) >= uint64(w.e.opt.FileWindow)
+}
+
+// magic returns the type of f as bytes, without allocating.
+func (w *Worker) magic(f *proto.File) []byte {
+	return unsafe.Slice(unsafe.StringData(f.Magic), len(f.Magic))
 }

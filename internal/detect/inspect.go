@@ -27,7 +27,7 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 		w.decodeEvents()
 	}
 	if hasIP(p.P) {
-		if len(g.ipOnly.rules) > 0 {
+		if len(g.ipOnly.rules) > 0 && !p.Pseudo {
 			w.ipOnlyPhase()
 		}
 		w.packetPhase()
@@ -60,9 +60,6 @@ func (w *Worker) preparePacket() {
 	if p.HasRaw && len(p.Raw) > 0 && !p.NoPayloadInspect {
 		m |= hasStream | hasPayload
 	}
-	if p.First {
-		m |= isFirst
-	}
 	if p.P.Proto != packet.ProtoTCP || p.P.Flags&(packet.SYN|packet.FIN|packet.RST|packet.URG) != 0 {
 		m |= hasFlag
 	}
@@ -71,6 +68,10 @@ func (w *Worker) preparePacket() {
 	}
 	if f := p.Flow; f != nil {
 		m |= hasFlow
+		if d := p.Dir & 1; !p.Pseudo && !f.started[d] {
+			f.started[d] = true
+			m |= isFirst
+		}
 		if p.Established {
 			m |= isEstablished
 		} else {
@@ -336,7 +337,7 @@ func (w *Worker) header(s *sig) bool {
 		}
 	}
 	if f&(sigFlowStart|sigReal|sigOnlyFrag|sigNoFrag) != 0 {
-		if f&sigFlowStart != 0 && !p.First || f&sigReal != 0 && p.Pseudo {
+		if f&sigFlowStart != 0 && w.mask&isFirst == 0 || f&sigReal != 0 && p.Pseudo {
 			return false
 		}
 		if f&sigOnlyFrag != 0 && !p.Defrag || f&sigNoFrag != 0 && p.Defrag {

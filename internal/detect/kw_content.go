@@ -418,8 +418,9 @@ func setDsize(b *builder, o *rule.Option) error {
 type dsizeCheck struct{ u rule.Uint }
 
 func (k *dsizeCheck) match(w *Worker) bool {
-	if w.p.Pseudo {
-		return false
+	n := uint64(len(w.payload))
+	if w.p.Pseudo || n == 0 && k.u.Op == rule.UintNe {
+		return false // "not this size" asks for a payload
 	}
-	return k.u.Match(uint64(len(w.payload)))
+	return k.u.Match(n)
 }

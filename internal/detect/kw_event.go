@@ -214,11 +214,10 @@ func (k *appProtoCheck) match(w *Worker) bool {
 		case appOriginal:
 			id = c.Orig
 		case appEither:
-			a, b := k.one(c.Side[0]), k.one(c.Side[1])
 			if c.Side[0] == proto.Unknown && c.Side[1] == proto.Unknown && k.kind != appUnknown {
 				return false
 			}
-			return a || b
+			return (k.is(c.Side[0]) || k.is(c.Side[1])) != k.not
 		case appToServer:
 			id = c.Side[0]
 		case appToClient:
@@ -231,20 +230,18 @@ func (k *appProtoCheck) match(w *Worker) bool {
 		// Not known yet: neither is nor is not.
 		return false
 	}
-	return k.one(id)
+	return k.is(id) != k.not
 }
 
-func (k *appProtoCheck) one(id proto.ID) bool {
-	var hit bool
+// is tells whether id is the protocol that k names.
+func (k *appProtoCheck) is(id proto.ID) bool {
 	switch k.kind {
 	case appFailed:
-		hit = id == proto.Failed
+		return id == proto.Failed
 	case appUnknown:
-		hit = id == proto.Unknown
-	default:
-		hit = k.set&appBit(id) != 0
+		return id == proto.Unknown
 	}
-	return hit != k.not
+	return k.set&appBit(id) != 0
 }
 
 // setAppState: the transaction has come as far as the named state.

@@ -29,15 +29,6 @@ func fileKeywords() []keyword {
 	}
 }
 
-// FileFacts is what the sensor's file tracker (proto.File.Tracker) offers for file
-// keywords. A result that is not known yet is false.
-type FileFacts interface {
-	MD5() ([16]byte, bool)
-	SHA1() ([20]byte, bool)
-	SHA256() ([32]byte, bool)
-	Magic() ([]byte, bool)
-}
-
 func setFileData(b *builder, _ *rule.Option) error { return b.sticky(b.c.byLabel["file.data"]) }
 func setFileName(b *builder, _ *rule.Option) error { return b.sticky(b.c.byLabel["file.name"]) }
 func setFileMagic(b *builder, _ *rule.Option) error {
@@ -124,31 +115,19 @@ func (t *fileTest) look(f *proto.File) outcome {
 	if f.State == proto.FileOpen {
 		return txPending
 	}
-	facts, ok := f.Tracker.(FileFacts)
-	if !ok || f.State != proto.FileClosed {
-		return txNo
-	}
-	found := false
+	var h []byte
 	switch t.kind {
 	case fileMD5:
-		h, ok := facts.MD5()
-		if !ok {
-			return txNo
-		}
-		found = t.list.has(h[:])
+		h = f.MD5
 	case fileSHA1:
-		h, ok := facts.SHA1()
-		if !ok {
-			return txNo
-		}
-		found = t.list.has(h[:])
+		h = f.SHA1
 	case fileSHA256:
-		h, ok := facts.SHA256()
-		if !ok {
-			return txNo
-		}
-		found = t.list.has(h[:])
+		h = f.SHA256
 	}
+	if len(h) == 0 {
+		return txNo // cut or with gaps: there is no hash
+	}
+	found := t.list.has(h)
 	if found != t.negated {
 		return txYes
 	}
@@ -327,6 +306,9 @@ func (a *storeAction) apply(w *Worker) {
 		}
 		if a.scope != storeFile || w.fileMatched(f) {
 			f.Store = true
+			if sid := w.rule.rule.SID; !slices.Contains(f.StoreSIDs, sid) && len(f.StoreSIDs) < maxStoreSIDs {
+				f.StoreSIDs = append(f.StoreSIDs, sid)
+			}
 		}
 	}
 }

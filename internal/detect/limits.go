@@ -36,6 +36,8 @@ const (
 	maxFlowVars = 64
 	// maxVarLen is the longest captured variable kept (Suricata: 65535).
 	maxVarLen = 8 << 10
+	// maxStoreSIDs bounds the rules noted at a file that they store.
+	maxStoreSIDs = 16
 	// maxPktVars bounds the captures kept for one packet.
 	maxPktVars = 64
 	// DefaultThresholds bounds the threshold entries over all shards (Suricata:

@@ -18,7 +18,7 @@ func (c *compiler) order() {
 	keys := make([]key, len(c.sigs))
 	for i, s := range c.sigs {
 		keys[i] = key{s, [9]int64{
-			actionRank(s.action), s.rank(isFlowbit), s.rank(isFlowint), s.rank(isFlowvar), s.rank(isPktvar),
+			c.actionRank(s.action), s.rank(isFlowbit), s.rank(isFlowint), s.rank(isFlowvar), s.rank(isPktvar),
 			s.rank(isHostbit), s.rank(isXbit), int64(s.rule.Severity), int64(s.rule.SID),
 		}}
 	}
@@ -28,8 +28,17 @@ func (c *compiler) order() {
 	}
 }
 
-// actionRank is the default action-order: pass, drop, reject, alert.
-func actionRank(a rule.Action) int64 {
+// actionRank is the place of a in action-order: pass, drop, reject, alert.
+func (c *compiler) actionRank(a rule.Action) int64 {
+	if len(c.opt.ActionOrder) > 0 {
+		if a == rule.ActionRejectSrc || a == rule.ActionRejectDst || a == rule.ActionRejectBoth {
+			a = rule.ActionReject
+		}
+		if i := slices.Index(c.opt.ActionOrder, a); i >= 0 {
+			return int64(i)
+		}
+		return int64(len(c.opt.ActionOrder))
+	}
 	switch a {
 	case rule.ActionPass:
 		return 0

@@ -42,7 +42,8 @@ type Packet struct {
 	FlowEnd bool // last inspection of this direction
 	Pseudo  bool // not a packet of the wire: made at the end of a flow or stream
 	Defrag  bool // put together from fragments
-	First   bool // first packet of the flow (hook flow_start)
+
+	First bool // not used: the engine notes by itself which packet of a direction is the first
 
 	PcapCnt uint64
 }
@@ -69,6 +70,7 @@ type Flow struct {
 	Dropped bool // a drop or reject rule took the flow (IDS: only noted)
 
 	ipOnly     [2]bool // ip-only rules have been looked at
+	started    [2]bool // a packet of this direction has been seen (hook flow_start)
 	protoSeen  [2]bool // protocol-detection-only rules have been looked at
 	connEvents uint8   // flow-level application events already looked at
 
