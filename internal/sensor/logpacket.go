@@ -7,10 +7,10 @@ import (
 )
 
 // packetRecords writes the records that concern packet p itself: tagged packets,
-// variables that rules captured, ARP.
-func (w *Worker) packetRecords(p *packet.Parsed, e *entry) {
+// variables that rules captured, ARP. A packet that alerted is in its alert.
+func (w *Worker) packetRecords(p *packet.Parsed, e *entry, alerted bool) {
 	if w.det != nil {
-		if w.det.Tagged() && !w.pseudo {
+		if w.det.Tagged() && !w.pseudo && !alerted {
 			h := w.header(p, e)
 			h.Direction = w.packetDir()
 			for i := range w.outs {

@@ -182,12 +182,14 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 		dp.Established, dp.StreamAdded, dp.HasRaw = false, false, false
 		dp.StreamEvents = nil
 	}
+	alerted := false
 	if w.det != nil && (e == nil || !e.V.det.Passed) {
 		if alerts := w.det.Inspect(dp); len(alerts) > 0 {
+			alerted = true
 			w.logAlerts(p, e, alerts)
 		}
 	}
-	w.packetRecords(p, e)
+	w.packetRecords(p, e, alerted)
 	w.anomalies(p, e)
 	if c := dp.App; c != nil {
 		if len(c.Frames) > 0 {
