@@ -1,16 +1,5 @@
 package pcre
 
-import "strings"
-
-// literal is a byte string that every match contains.
-type literal struct {
-	text []byte // in lower case when fold
-	fold bool
-	min  int // where it begins, counted from the start of the match: at least
-	max  int // and at most; inf = anywhere
-	rare int // index of the byte that is searched for
-}
-
 // finish fills re from the program and what the nodes tell about every match.
 func (c *compiler) finish(re *Regexp, root *node) {
 	p := c.p
@@ -31,6 +20,12 @@ func (c *compiler) finish(re *Regexp, root *node) {
 		if f.set.count() == 1 {
 			re.firstByte, re.oneFirst = f.set.lowest(), true
 		}
+		if !p.verbs && re.first != 0 {
+			sets := c.prefix(min(re.minLen, 3))
+			for i := 1; i < len(sets); i++ {
+				re.then[i-1] = c.filterSet(&firsts{set: sets[i]})
+			}
+		}
 	}
 	if !p.accept { // (*ACCEPT) may come before the anchor
 		re.anchor = c.anchorOf(root)
@@ -45,7 +40,7 @@ func (c *compiler) finish(re *Regexp, root *node) {
 		}
 	}
 	if !p.accept && !p.verbs {
-		re.need = findLiteral(root, c.widths)
+		re.need, re.also = findLiterals(root, c.widths)
 	}
 	re.sets = clip(c.sets)
 	re.exact, re.canDFA = regular(root, p), true
@@ -198,141 +193,4 @@ func regularNode(n *node) bool {
 func lastsAlone(n *node) bool {
 	_, ok := single(n.sub[0])
 	return ok && n.min == n.max
-}
-
-// litScan collects literals along the spine of a pattern.
-type litScan struct {
-	widths *widther
-	at     width // where the next byte is, counted from the start of the match
-	run    []byte
-	start  width
-	fold   bool
-	exact  bool
-	best   literal
-	score  int
-	visits int
-}
-
-// maxLitVisits bounds the nodes findLiteral looks at, repeats counted each time.
-const maxLitVisits = 1024
-
-// maxLiteral is as long as a required literal gets; longer ones reject no better.
-const maxLiteral = 24
-
-// findLiteral returns the literal that is best to search for.
-func findLiteral(root *node, w *widther) literal {
-	x := litScan{widths: w}
-	x.node(root)
-	x.flush()
-	x.best.pickRare()
-	return x.best
-}
-
-func (x *litScan) node(n *node) {
-	if x.visits++; x.visits > maxLitVisits {
-		x.jump(x.at.then(x.widths.of(n)))
-		return
-	}
-	switch n.op {
-	case nEmpty, nAssert, nLook, nKeep, nVerb:
-	case nByte:
-		x.byte(n)
-	case nCat:
-		for _, s := range n.sub {
-			x.node(s)
-		}
-	case nGroup, nAtomic:
-		x.node(n.sub[0])
-	case nRepeat:
-		if n.min == n.max && n.max <= 8 {
-			for i := 0; i < n.min; i++ {
-				x.node(n.sub[0])
-			}
-			return
-		}
-		after := x.at.then(x.widths.of(n))
-		if n.min > 0 {
-			x.node(n.sub[0])
-		}
-		x.jump(after)
-	default:
-		x.jump(x.at.then(x.widths.of(n)))
-	}
-}
-
-// jump ends the run and goes on at another place.
-func (x *litScan) jump(to width) {
-	x.flush()
-	x.at = to
-}
-
-func (x *litScan) byte(n *node) {
-	f := n.fold
-	e := !f && isLetter(n.c)
-	if f && x.exact || e && x.fold || len(x.run) >= maxLiteral {
-		x.flush()
-	}
-	if len(x.run) == 0 {
-		x.start = x.at
-	}
-	x.fold, x.exact = x.fold || f, x.exact || e
-	x.run = append(x.run, n.c)
-	x.at = x.at.then(width{1, 1})
-}
-
-func (x *litScan) flush() {
-	if len(x.run) > 0 {
-		l := literal{text: x.run, fold: x.fold, min: x.start.min, max: x.start.max}
-		if s := l.score(); s > x.score {
-			x.score = s
-			l.text = append([]byte(nil), x.run...)
-			if l.fold {
-				for i, c := range l.text {
-					l.text[i] = lower(c)
-				}
-			}
-			x.best = l
-		}
-	}
-	x.run, x.fold, x.exact = x.run[:0], false, false
-}
-
-// score says how much searching for l helps: the more the longer it is, the rarer its
-// rarest byte, and when it tells where a match begins.
-func (l *literal) score() int {
-	s := 8 * min(len(l.text), 8)
-	least := 255
-	for _, c := range l.text {
-		least = min(least, commonness(c))
-	}
-	s += 16 - least/8
-	if l.max < 256 {
-		s += 8
-	}
-	return s
-}
-
-func (l *literal) pickRare() {
-	least := 1 << 30
-	for i, c := range l.text {
-		k := commonness(c)
-		if l.fold && isLetter(c) {
-			k = 2*k + 8 // has to be searched for twice
-		}
-		if k < least {
-			least, l.rare = k, i
-		}
-	}
-}
-
-// commonBytes are the most common bytes of network traffic, the most common first.
-const commonBytes = "\x00 e\ntaoinsr\rlc/dhpm.u-=0:1gf,2;b\"3TAyv54w86C79xESk\x01\xffR&PINMOLDBHF_)(|GU%?*+<>XWVq"
-
-// commonness is 0 for rare bytes, and up to some 100 for the most common.
-func commonness(c byte) int {
-	i := strings.IndexByte(commonBytes, c)
-	if i < 0 {
-		return 0
-	}
-	return len(commonBytes) - i
 }

@@ -185,6 +185,26 @@ next:
 				m.stack = stack
 				return stMatch
 			}
+		case opLook:
+			if in.set == 0 || pos < n && sets[in.set].has(data[pos]) {
+				if len(stack) >= maxFrames {
+					m.stack = stack
+					return stLimit
+				}
+				stack = append(stack, frame{frBarrier, pc, int32(pos), m.barrier})
+				m.barrier = int32(len(stack) - 1)
+				pc++
+				continue
+			}
+			// The inside cannot match here.
+			if in.flag&flagNeg != 0 {
+				pc = in.x
+				continue
+			}
+			if in.y >= 0 {
+				pc = in.y
+				continue
+			}
 		default:
 			var ok bool
 			m.stack = stack

@@ -104,7 +104,7 @@ type compiler struct {
 	lits   []byte
 	lists  [][]int
 	nregs  int
-	look   int // depth of look-around
+	look   int // depth of look-around and atomic groups
 	err    error
 
 	starts   []int32 // first instruction of each group, for calls
@@ -126,6 +126,8 @@ func (c *compiler) emit(in inst) int {
 		}
 		return len(c.prog) - 1
 	}
+	// Failures inside look-around and atomic groups cannot be remembered: what is
+	// known is that all has failed after the group, not that the inside did not match.
 	if c.look == 0 {
 		in.memo = 1 // numbered later, where it is of use
 	}
@@ -350,9 +352,11 @@ func (c *compiler) within(f func()) bool {
 
 func (c *compiler) atomic(body func()) {
 	at := c.emit(inst{op: opAtomic})
+	c.look++
 	if c.within(body) {
 		c.prog[at].flag |= flagUndo
 	}
+	c.look--
 	c.emit(inst{op: opAtomicEnd})
 }
 

@@ -150,6 +150,11 @@ func (c *compiler) filters() {
 		case opGreedy, opLazy, opTake:
 			c.loopFilter(in, int32(i))
 			keep = keep && in.y == inf
+		case opLook:
+			if f := c.firstFrom(int32(i) + 1); !f.any && !f.end {
+				in.set = c.filterSet(&f)
+			}
+			continue
 		default:
 			continue
 		}
@@ -221,4 +226,96 @@ func (c *compiler) matchesNext(pc int32) bool {
 		return false
 	}
 	return op == opMatch || op == opAtomicEnd || op == opLookEnd
+}
+
+// place is an instruction and how much of it has been matched.
+type place struct {
+	pc   int32
+	done int32
+}
+
+// prefix returns the sets of bytes a match can have at its first offsets, as many as
+// are known and at most n.
+func (c *compiler) prefix(n int) []byteSet {
+	const maxPlaces = 48
+	var out []byteSet
+	now := []place{{}}
+	for len(out) < n {
+		var s byteSet
+		var next []place
+		for i := 0; i < len(now); i++ {
+			if len(now) > maxPlaces || len(next) > maxPlaces || !c.prefixStep(now[i], &now, &next, &s) {
+				return out
+			}
+		}
+		out = append(out, s)
+		now = next
+	}
+	return out
+}
+
+// prefixStep adds to now what is reached from p without a byte, or to set and next what
+// is reached with one; false means that nothing is known.
+func (c *compiler) prefixStep(p place, now, next *[]place, set *byteSet) bool {
+	goTo := func(pc int32) {
+		if q := (place{pc: pc}); !containsPlace(*now, q) {
+			*now = append(*now, q)
+		}
+	}
+	in := &c.prog[p.pc]
+	after := place{pc: p.pc + 1}
+	switch in.op {
+	case opFail:
+		return true
+	case opByte:
+		set.add(byte(in.set))
+	case opByteFold:
+		set.add(byte(in.set))
+		if isLetter(byte(in.set)) {
+			set.add(byte(in.set) - 32)
+		}
+	case opStr, opStrFold:
+		b := c.lits[in.x+p.done]
+		set.add(b)
+		if in.op == opStrFold && isLetter(b) {
+			set.add(b - 32)
+		}
+		if p.done+1 < in.y {
+			after = place{p.pc, p.done + 1}
+		}
+	case opSet, opAny:
+		set.union(&c.sets[in.set])
+	case opGreedy, opLazy, opTake:
+		if p.done >= in.x {
+			goTo(p.pc + 1)
+		}
+		if p.done >= in.y {
+			return true
+		}
+		set.union(&c.sets[in.set])
+		after = place{p.pc, p.done + 1}
+	default:
+		var f firsts
+		c.worklist = c.worklist[:0]
+		if c.firstStep(&f, p.pc); f.any || f.end {
+			return false
+		}
+		for _, pc := range c.worklist {
+			goTo(pc)
+		}
+		return true
+	}
+	if !containsPlace(*next, after) {
+		*next = append(*next, after)
+	}
+	return true
+}
+
+func containsPlace(s []place, p place) bool {
+	for i := range s {
+		if s[i] == p {
+			return true
+		}
+	}
+	return false
 }

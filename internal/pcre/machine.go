@@ -32,6 +32,7 @@ type Machine struct {
 
 	matchLimit int
 	depthLimit int
+	easy       int // see easyBase; tests set it to 0
 
 	stack   []frame
 	regs    []int32
@@ -87,14 +88,8 @@ type call struct {
 
 // NewMachine returns a Machine.
 func NewMachine(o Options) *Machine {
-	m := &Machine{matchLimit: o.MatchLimit, depthLimit: o.DepthLimit, dfas: make(map[*Regexp]*dfa)}
-	if m.matchLimit <= 0 {
-		m.matchLimit = DefaultMatchLimit
-	}
-	if m.depthLimit <= 0 {
-		m.depthLimit = DefaultDepthLimit
-	}
-	m.stack = make([]frame, 0, 64)
+	m := &Machine{easy: easyBase, dfas: make(map[*Regexp]*dfa), stack: make([]frame, 0, 64)}
+	m.SetLimits(o)
 	return m
 }
 
@@ -173,7 +168,7 @@ func (re *Regexp) Match(m *Machine, data []byte, from int, opts MatchFlags) (sta
 
 // plain answers for a pattern that is nothing but its required literal.
 func (m *Machine) plain(s *scan) (int, int, bool) {
-	i := s.find(s.from)
+	i := s.find(&s.re.need, s.from)
 	if i < 0 {
 		m.Stats.Rejected++
 		return -1, -1, false
@@ -200,7 +195,10 @@ func (re *Regexp) attempts(m *Machine, s *scan, at int, opts MatchFlags) (int, i
 	m.wantRegs = opts&WantGroups != 0
 	m.memoOn = false
 	m.work = 0
-	m.workMax = easyBase + easyPerByte*(len(data)-s.from)
+	m.workMax = m.easy
+	if m.easy > 0 {
+		m.workMax += easyPerByte * (len(data) - s.from)
+	}
 	helped := false
 	for {
 		m.Stats.Runs++
@@ -217,7 +215,7 @@ func (re *Regexp) attempts(m *Machine, s *scan, at int, opts MatchFlags) (int, i
 				return m.giveUp()
 			}
 			helped = true
-			switch m.help(re, data, at) {
+			switch m.help(s, at) {
 			case never:
 				return -1, -1, false
 			case surely:
@@ -249,10 +247,14 @@ func (m *Machine) giveUp() (int, int, bool) {
 	return -1, -1, false
 }
 
-// help is called when matching gets dear. It asks a DFA whether there is a match at or
-// after position at; when there may be one it grants the work that is allowed at most
+// help is called when matching gets dear. It looks for the literals that must be there,
+// and asks a DFA whether there is a match at or after position at; when there may be one it grants the work that is allowed at most
 // and has failures remembered from now on.
-func (m *Machine) help(re *Regexp, data []byte, at int) verdict {
+func (m *Machine) help(s *scan, at int) verdict {
+	re, data := s.re, s.data
+	if s.lacks(at) {
+		return never
+	}
 	v := maybe
 	if re.canDFA {
 		v = m.dfaMatch(re, data, at)

@@ -99,9 +99,11 @@ type Regexp struct {
 	memos  int // number of places at which a failure can be remembered; 0 = not possible
 	minLen int // the least number of bytes of a match
 
-	need      literal // a literal every match contains
-	first     uint16  // set of bytes a match can begin with; 0 = any
-	oneFirst  bool    // that set is only firstByte
+	need      literal   // a literal every match contains
+	also      []literal // others, asked for when matching gets dear
+	first     uint16    // set of bytes a match can begin with; 0 = any
+	then      [2]uint16 // sets of the bytes after it; 0 = any
+	oneFirst  bool      // that set is only firstByte
 	firstByte byte
 	anchor    anchor
 	skips     bool   // no match needs to be tried after a byte of skip
@@ -186,6 +188,9 @@ func (re *Regexp) Required() (lit []byte, caseless bool) { return re.need.text, 
 func (re *Regexp) Size() int {
 	n := int(unsafe.Sizeof(*re)) + len(re.src) + len(re.need.text) + len(re.lits)
 	n += cap(re.prog)*int(unsafe.Sizeof(inst{})) + cap(re.sets)*int(unsafe.Sizeof(byteSet{}))
+	for i := range re.also {
+		n += int(unsafe.Sizeof(literal{})) + len(re.also[i].text)
+	}
 	for _, l := range re.lists {
 		n += 24 + 8*cap(l)
 	}

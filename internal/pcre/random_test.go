@@ -54,6 +54,9 @@ func (g *generator) item(depth int) string {
 	if g.plain {
 		q = g.pick("*", "+", "?", "{2}", "{1,2}", "{2,}", "{0,3}")
 	}
+	if q == "{0}" && strings.Contains(atom, "(") {
+		q = "{1}" // PCRE2 10.42 takes the anchor in (|^){0}a for one of the pattern
+	}
 	switch g.IntN(6) {
 	case 0:
 		q += "?"
@@ -164,7 +167,11 @@ func (g *generator) group(depth int) string {
 }
 
 func (g *generator) subject() []byte {
-	b := make([]byte, g.IntN(24))
+	n := g.IntN(24)
+	if g.IntN(12) == 0 {
+		n = g.IntN(400)
+	}
+	b := make([]byte, n)
 	const bytes = "aaaabbbbccAB1 \n\n\r\t-\x00\x80\xff\xe9x"
 	top := len(bytes)
 	if g.IntN(2) == 0 {
@@ -214,7 +221,8 @@ func newerThanOracle(code int) bool {
 // TestRandomAgainstPCRE2 compares random patterns on random subjects.
 func TestRandomAgainstPCRE2(t *testing.T) {
 	o := needOracle(t)
-	m := pcre.NewMachine(pcre.Options{MatchLimit: 1 << 30})
+	lazy, eager := pcre.NewMachine(pcre.Options{MatchLimit: 1 << 30}), pcre.NewMachine(pcre.Options{MatchLimit: 1 << 30})
+	eager.Eager()
 	var c tally
 	compiled, refused, corners := 0, 0, 0
 	first := firstSeed()
@@ -243,6 +251,10 @@ func TestRandomAgainstPCRE2(t *testing.T) {
 		}
 		compiled++
 		for j := 0; j < 12; j++ {
+			m := lazy
+			if j%2 == 1 {
+				m = eager
+			}
 			data := g.subject()
 			from := 0
 			if len(data) > 0 && g.IntN(4) == 0 {
@@ -261,13 +273,17 @@ func TestRandomAgainstPCRE2(t *testing.T) {
 			}
 		}
 		ref.close()
+		if i%1000 == 0 {
+			eager.Forget()
+		}
 	}
-	t.Logf("compiled %d, refused by both %d, corners %d, %+v, %+v", compiled, refused, corners, c, m.Stats)
+	t.Logf("compiled %d, refused by both %d, corners %d, %+v, %+v", compiled, refused, corners, c, eager.Stats)
 }
 
 // TestRandomAgainstGo compares the regular subset with Go's regexp.
 func TestRandomAgainstGo(t *testing.T) {
 	m := pcre.NewMachine(pcre.Options{})
+	m.Eager()
 	pairs, matches := 0, 0
 	for i, n := 0, rounds(t, 5000); i < n; i++ {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(i), 12)), plain: true}

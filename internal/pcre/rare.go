@@ -18,7 +18,7 @@ func (re *Regexp) rare(m *Machine, in *inst, data []byte, pc int32, pos int) (in
 			return pc, pos, false
 		}
 		pos = end
-	case opAtomic, opLook:
+	case opAtomic:
 		m.stack = append(m.stack, frame{frBarrier, pc, int32(pos), m.barrier})
 		m.barrier = int32(len(m.stack) - 1)
 	case opAtomicEnd:

@@ -63,22 +63,40 @@ func (s *scan) anchored(at int) (int, bool) {
 // literal, and keeps where that is.
 func (s *scan) literal(at int) (int, bool) {
 	l := &s.re.need
-	anchored := s.re.anchor != anchorNone
-	if len(l.text) == 0 || anchored && l.max != inf {
+	if len(l.text) == 0 || s.re.anchor == anchorText || s.re.anchor == anchorStart {
 		return at, true // a pattern that starts at one place finds out by itself
 	}
 	if s.hit < at+l.min {
-		if s.hit = s.find(at + l.min); s.hit < 0 {
+		if s.hit = s.find(l, at+l.min); s.hit < 0 {
 			return 0, false
 		}
 	}
-	if !anchored && l.max != inf && s.hit-l.max > at {
+	if s.re.anchor == anchorNone && l.max != inf && s.hit-l.max > at {
 		return s.hit - l.max, true
 	}
 	return at, true
 }
 
-// begins returns the first position from p on whose byte a match can begin with. When
+// lacks tells whether a literal that every match contains is missing at or after at.
+func (s *scan) lacks(at int) bool {
+	if l := &s.re.need; len(l.text) > 0 && at+l.min > s.hit {
+		s.lo, s.up = 0, 0
+		if s.find(l, at+l.min) < 0 {
+			return true
+		}
+	}
+	for i := range s.re.also {
+		l := &s.re.also[i]
+		s.lo, s.up = 0, 0
+		if s.find(l, at+l.min) < 0 {
+			return true
+		}
+	}
+	s.lo, s.up = 0, 0
+	return false
+}
+
+// begins returns the first position from p on whose bytes a match can begin with. When
 // the pattern has an anchor only p itself is looked at.
 func (s *scan) begins(p int) (int, bool) {
 	re := s.re
@@ -89,25 +107,28 @@ func (s *scan) begins(p int) (int, bool) {
 	if p >= end {
 		return 0, false
 	}
-	if re.anchor != anchorNone {
-		return p, re.sets[re.first].has(s.data[p])
-	}
-	if re.oneFirst {
-		i := bytes.IndexByte(s.data[p:end], re.firstByte)
-		return p + i, i >= 0
-	}
-	set := &re.sets[re.first]
+	set, second, third := &re.sets[re.first], &re.sets[re.then[0]], &re.sets[re.then[1]]
+	data := s.data
 	for ; p < end; p++ {
-		if set.has(s.data[p]) {
+		if re.oneFirst && re.anchor == anchorNone {
+			i := bytes.IndexByte(data[p:end], re.firstByte)
+			if i < 0 {
+				return 0, false
+			}
+			p += i
+		}
+		if set.has(data[p]) && (re.then[0] == 0 || second.has(data[p+1])) && (re.then[1] == 0 || third.has(data[p+2])) {
 			return p, true
+		}
+		if re.anchor != anchorNone {
+			break
 		}
 	}
 	return 0, false
 }
 
-// find returns where the required literal stands at or after at, or -1.
-func (s *scan) find(at int) int {
-	l := &s.re.need
+// find returns where l stands at or after at, or -1.
+func (s *scan) find(l *literal, at int) int {
 	data := s.data
 	if at > len(data)-len(l.text) {
 		return -1
