@@ -467,3 +467,80 @@ func TestAFPacketReplug(t *testing.T) {
 		}
 	}
 }
+
+// Receiving does not allocate.
+func TestUDPAllocs(t *testing.T) {
+	netlab.Require(t)
+	ns := netlab.New(t)
+	var rs []*capture.UDP
+	err := ns.Do(func() (err error) {
+		rs, err = capture.ListenUDP(capture.UDPOptions{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Link: packet.LinkVXLAN, Batch: 8})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rs[0]
+	defer r.Close()
+	conn := dial(t, ns, "0.0.0.0:0", r.LocalAddr())
+	defer conn.Close()
+	const rounds = 20
+	for range (rounds + 2) * 8 {
+		if _, err := conn.Write(make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b capture.Batch
+	if err := r.Read(&b, forever); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(rounds, func() {
+		if err := r.Read(&b, forever); err != nil || len(b.Frames) == 0 {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a batch", n)
+	}
+}
+
+// BenchmarkUDP receives what was sent before: the cost of receiving alone.
+func BenchmarkUDP(b *testing.B) {
+	netlab.Require(b)
+	ns := netlab.New(b)
+	var rs []*capture.UDP
+	var conn *net.UDPConn
+	err := ns.Do(func() (err error) {
+		rs, err = capture.ListenUDP(capture.UDPOptions{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Link: packet.LinkVXLAN})
+		if err != nil {
+			return err
+		}
+		conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(rs[0].LocalAddr()))
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := rs[0]
+	defer r.Close()
+	defer conn.Close()
+	frame := pkttest.MirrorIP(pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 tcp 1 2 | hello"), 1)[28:]
+	var batch capture.Batch
+	var spent time.Duration
+	n := 0
+	for b.Loop() {
+		for range capture.DefaultBatch {
+			if _, err := conn.Write(frame); err != nil {
+				b.Fatal(err)
+			}
+		}
+		start := time.Now()
+		for got := 0; got < capture.DefaultBatch; got += len(batch.Frames) {
+			if err := r.Read(&batch, time.Second); err != nil {
+				b.Fatal(err)
+			}
+		}
+		spent += time.Since(start)
+		n += capture.DefaultBatch
+	}
+	b.ReportMetric(float64(spent.Nanoseconds())/float64(n), "ns/frame")
+}

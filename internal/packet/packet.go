@@ -188,8 +188,8 @@ type Parsed struct {
 	// Seen is the set of headers met while decoding this packet, those of the
 	// tunnels it carries included up to where the next Parsed begins.
 	Seen LayerSet
-	// Invalid tells that an event is of the kind that stops the decoder
-	// (Suricata: counter decoder.invalid).
+	// Invalid tells that a header is wrong, not only odd (Suricata: counter
+	// decoder.invalid). It says nothing of how far decoding went: that is Depth.
 	Invalid bool
 	// Recursion is the number of tunnels around this packet (Suricata:
 	// recursion level); packets of different levels are different flows.
