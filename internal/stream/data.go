@@ -20,6 +20,9 @@ func (e *Engine) data(s *Session, p *packet.Parsed) {
 func (e *Engine) store(h *half, b []byte, seq uint32) {
 	off := h.offset(seq)
 	e.add = true
+	if len(b) > maxSegment {
+		b = b[:maxSegment]
+	}
 	if off < 0 {
 		if off+int64(len(b)) <= 0 {
 			e.event(EvSegmentBeforeBase)

@@ -365,7 +365,7 @@ func (t *tracker) put(pl *pool, off uint64, data []byte) (overlap, differs bool)
 				stop = min(stop, t.list.at(c).off)
 			}
 			var ok bool
-			if c, ok = t.list.insert(pl, c, piece{at, off, end, uint32(stop - at)}); !ok {
+			if c, ok = t.list.insert(pl, c, mkPiece(at, stop, off, end)); !ok {
 				return overlap, differs
 			}
 			t.dir.write(at, data[at-off:stop-off])
@@ -380,7 +380,7 @@ func (t *tracker) put(pl *pool, off uint64, data []byte) (overlap, differs bool)
 		overlap = true
 		if !t.dir.equal(at, data[at-off:stop-off]) {
 			differs = true
-			if t.policy.takesFragment(off, end, q.start, q.end) {
+			if t.policy.takesFragment(off, end, q.start(), q.end()) {
 				t.dir.write(at, data[at-off:stop-off])
 				c = t.list.own(pl, c, at, stop, off, end)
 			}
@@ -456,7 +456,7 @@ func (d *Defrag) drop(i uint32) {
 	t.dir.clear(&d.pool)
 	d.pool.put(t.hdr)
 	d.pool.mem -= trackerCost
-	*t = tracker{list: pieceList{parts: t.list.parts}, dir: pageDir{leaf: t.dir.leaf}}
+	*t = tracker{list: pieceList{parts: t.list.parts[:0]}, dir: pageDir{leaf: t.dir.leaf[:0]}}
 	d.free = append(d.free, i)
 }
 

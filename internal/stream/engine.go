@@ -83,7 +83,7 @@ func (e *Engine) result(s *Session, v Verdict, before State, fl Flags) Result {
 
 // open starts the session. It is false when stream.memcap forbids.
 func (e *Engine) open(s *Session, p *packet.Parsed, st State, fl sflag) bool {
-	if (e.Counters.ActiveSessions+1)*sessionCost > e.opt.Memcap {
+	if (e.Counters.ActiveSessions+1)*SessionCost > e.opt.Memcap {
 		e.Counters.SsnMemcapDrop++
 		return false
 	}

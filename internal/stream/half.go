@@ -38,6 +38,7 @@ type half struct {
 	rawFinal bool
 	urgent   uint16   // urgent bytes taken out
 	oob      []uint64 // offsets of urgent bytes beyond the edge, sorted
+	lost     uint32   // times that readers were moved on because of too many holes
 
 	base  uint64 // offset of buf[head]: the oldest byte kept
 	low   uint64 // list knows the bytes from here; those before are acknowledged
@@ -51,17 +52,10 @@ type half struct {
 	buf   []byte
 	head  int
 	used  int // buf[head:used] holds data
-	brk   []brk
+	brk   breakList
 	list  pieceList
 	dir   pageDir
 	stats HalfStats
-}
-
-// brk is a hole: n bytes at off are missing from buf. Readers are told of it, unless
-// it is urgent data, taken out of the stream: they read on as if it were not there.
-type brk struct {
-	off, n uint64
-	oob    bool
 }
 
 // HalfStats is what one direction did.
@@ -85,7 +79,7 @@ func (s HalfStats) MaxRegions() uint16 { return max(s.regions, 1) }
 // reset forgets all but the memory of h's slices.
 func (h *half) reset(pl *pool) {
 	h.drop(pl)
-	*h = half{brk: h.brk[:0], oob: h.oob[:0], list: pieceList{parts: h.list.parts[:0]}, dir: pageDir{leaf: h.dir.leaf[:0]}}
+	*h = half{brk: breakList{l: h.brk.l[:0]}, oob: h.oob[:0], list: pieceList{parts: h.list.parts[:0]}, dir: pageDir{leaf: h.dir.leaf[:0]}}
 }
 
 // drop gives all stored data back.
@@ -94,7 +88,8 @@ func (h *half) drop(pl *pool) {
 	h.buf, h.head, h.used = nil, 0, 0
 	h.list.clear(pl)
 	h.dir.clear(pl)
-	h.brk, h.oob = h.brk[:0], h.oob[:0]
+	h.brk.clear(pl)
+	h.oob = h.oob[:0]
 }
 
 // offset returns the stream offset of seq. It is negative for bytes before the
@@ -137,14 +132,7 @@ func (h *half) room(pl *pool, n int) bool {
 
 // index returns where the byte at offset off, base <= off <= edge, is in buf.
 func (h *half) index(off uint64) int {
-	i := off - h.base
-	for _, b := range h.brk {
-		if b.off >= off {
-			break
-		}
-		i -= min(b.n, off-b.off)
-	}
-	return h.head + int(i)
+	return h.head + int(off-h.base-(h.brk.missing(off)-h.brk.gone))
 }
 
 // insertResult is what insert found.
@@ -160,7 +148,7 @@ type insertResult struct {
 func (h *half) insert(pl *pool, off uint64, data []byte) (r insertResult) {
 	end := off + uint64(len(data))
 	if off == h.edge && h.right <= h.edge && len(h.oob) == 0 { // in order: the common case
-		if h.list.n >= maxPieces || !h.room(pl, len(data)) || !h.list.push(pl, piece{off, off, end, uint32(len(data))}) {
+		if h.list.n >= maxPieces || !h.room(pl, len(data)) || !h.list.push(pl, mkPiece(off, end, off, end)) {
 			r.noMemory = true
 			return r
 		}
@@ -213,7 +201,7 @@ func (h *half) insertSlow(pl *pool, off, end uint64, data []byte) (r insertResul
 		r.overlap = true
 		same := h.same(at, part)
 		r.differs = r.differs || !same
-		if at >= fixed && h.policy.takes(off, end, p.start, p.end) {
+		if at >= fixed && h.policy.takes(off, end, p.start(), p.end()) {
 			if !same {
 				h.write(at, part)
 			}
@@ -235,7 +223,7 @@ func (h *half) fill(pl *pool, c cursor, at, stop, start, end uint64, data []byte
 	if h.list.n >= maxPieces || stop > h.edge+maxAhead || !h.dir.reserve(pl, at, stop) {
 		return c, false
 	}
-	c, ok := h.list.insert(pl, c, piece{at, start, end, uint32(stop - at)})
+	c, ok := h.list.insert(pl, c, mkPiece(at, stop, start, end))
 	if !ok {
 		return c, false
 	}
@@ -250,10 +238,8 @@ func (h *half) fill(pl *pool, c cursor, at, stop, start, end uint64, data []byte
 // sameOld compares data with acknowledged bytes that are still kept, leaving out
 // the holes among them.
 func (h *half) sameOld(off uint64, data []byte) bool {
-	for _, b := range h.brk {
-		if b.off+b.n <= off {
-			continue
-		}
+	for i := h.brk.find(off); i < len(h.brk.l); i++ {
+		b := &h.brk.l[i]
 		if b.off >= off+uint64(len(data)) {
 			break
 		}
@@ -320,13 +306,13 @@ func (h *half) absorb(pl *pool) {
 
 // hole moves the edge over n missing bytes.
 func (h *half) hole(pl *pool, n uint64, oob bool) {
-	if k := len(h.brk); k > 0 && h.brk[k-1].off+h.brk[k-1].n == h.edge && h.brk[k-1].oob == oob {
-		h.brk[k-1].n += n
-	} else {
-		if k >= maxBreaks {
-			h.forceReaders(pl)
-		}
-		h.brk = append(h.brk, brk{h.edge, n, oob})
+	if !h.brk.add(pl, h.edge, n, oob) {
+		h.forceReaders(pl)
+		h.brk.gone += n
+		h.app, h.raw = h.app+n, h.raw+n
+		h.shown += n
+		h.base += n
+		h.low += n
 	}
 	h.edge += n
 }
@@ -361,42 +347,15 @@ func (h *half) skip(pl *pool, stop uint64) uint64 {
 	return n
 }
 
-// after returns the offset behind n bytes of buf that begin at off, and those in
-// front of which the bytes before it end: urgent data in between is stepped over.
-func (h *half) after(off, n uint64) uint64 {
-	end := off + n
-	for _, b := range h.brk {
-		if b.off < off || !b.oob {
-			continue
-		}
-		if b.off > end {
-			break
-		}
-		end += b.n
-	}
-	return end
-}
-
-// run returns the end of the bytes that can be read as one from off, at most
-// limit: up to a hole, but over urgent data.
-func (h *half) run(off, limit uint64) (end uint64, whole bool) {
-	for _, b := range h.brk {
-		if !b.oob && b.off > off && b.off < limit {
-			return b.off, false
-		}
-	}
-	return limit, true
-}
-
-// forceReaders moves both readers to the edge, so that all breaks can go.
+// forceReaders moves both readers to the edge, so that all holes can go.
 func (h *half) forceReaders(pl *pool) {
-	h.app, h.raw = max(h.app, h.edge), max(h.raw, h.edge)
-	h.shown = max(h.shown, h.app)
-	h.brk = h.brk[:0]
+	h.app, h.raw, h.shown = h.edge, h.edge, h.edge
+	h.brk.prune(pl, h.edge)
 	h.head, h.base = h.used, h.edge
 	for h.low = h.edge; h.list.n > 0 && h.list.first().off < h.edge; {
 		h.list.popFront(pl)
 	}
+	h.lost++
 }
 
 // prune gives back what both readers and the overlap check no longer need.
@@ -409,8 +368,8 @@ func (h *half) prune(pl *pool, overlap uint64) {
 			if p.off >= acked {
 				break
 			}
-			if end := p.off + uint64(p.n); end > acked {
-				p.off, p.n = acked, uint32(end-acked)
+			if p.off+uint64(p.n) > acked {
+				p.cut(acked)
 				break
 			}
 			h.list.popFront(pl)
@@ -426,24 +385,10 @@ func (h *half) prune(pl *pool, overlap uint64) {
 	if keep > h.base {
 		h.head = h.index(keep)
 		h.base = keep
-		h.pruneBreaks(keep)
+		h.brk.prune(pl, keep)
 	}
 	if h.head == h.used && h.buf != nil {
 		pl.put(h.buf)
 		h.buf, h.head, h.used = nil, 0, 0
-	}
-}
-
-// pruneBreaks drops the holes, or parts of holes, before keep.
-func (h *half) pruneBreaks(keep uint64) {
-	n := 0
-	for n < len(h.brk) && h.brk[n].off+h.brk[n].n <= keep {
-		n++
-	}
-	h.brk = append(h.brk[:0], h.brk[n:]...)
-	if len(h.brk) > 0 && h.brk[0].off < keep {
-		b := &h.brk[0]
-		b.n -= keep - b.off
-		b.off = keep
 	}
 }

@@ -23,13 +23,17 @@ const (
 	// bytes has 46,000.
 	maxPieces = 1 << 16
 	// maxBreaks bounds the holes inside data not yet consumed by both readers; past
-	// it the slower reader loses what lies before the newest hole.
-	maxBreaks = 64
+	// it the readers lose what lies before the newest hole. A window of 64 KiB with
+	// every second segment lost has 23.
+	maxBreaks = 4096
+	// maxSegment is the longest payload an IP packet can carry (jumbograms of RFC
+	// 2675 are not supported).
+	maxSegment = 65535
 	// asyncGapBytes is how much data must lie behind a hole until a direction whose
 	// acknowledgements are not seen gives the hole up.
 	asyncGapBytes = 64 << 10
-	// sessionCost is what a session counts toward the memcap, bytes.
-	sessionCost = 640
+	// SessionCost is what a session counts toward stream.memcap, bytes.
+	SessionCost = 768
 	// maxUrgent is how many urgent bytes a direction may leave out of band before
 	// the limit policy applies (Suricata counts them in 16 bits, too).
 	maxUrgent = 1<<16 - 1

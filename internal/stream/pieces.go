@@ -1,17 +1,30 @@
 package stream
 
-// piece is a run of stored bytes [off, off+n) that one segment supplied. start
-// and end are the edges of that whole segment: overlap policies go by them, also
-// when only a part of it was kept. All are stream offsets.
+// piece is a run of stored bytes [off, off+n) that one segment supplied. Overlap
+// policies go by the edges of that whole segment, also when only a part of it was
+// kept: it began ds bytes before off and ended de bytes after off. No segment and no
+// fragment is longer than 65535 bytes.
 type piece struct {
-	off        uint64
-	start, end uint64
-	n          uint32
+	off       uint64 // stream offset
+	n, ds, de uint16
+}
+
+// mkPiece returns the piece [off, stop) of the segment [start, end).
+func mkPiece(off, stop, start, end uint64) piece {
+	return piece{off, uint16(stop - off), uint16(off - start), uint16(end - off)}
+}
+
+func (p *piece) start() uint64 { return p.off - uint64(p.ds) }
+func (p *piece) end() uint64   { return p.off + uint64(p.de) }
+
+// cut drops what lies before off.
+func (p *piece) cut(off uint64) {
+	*p = mkPiece(off, p.off+uint64(p.n), p.start(), p.end())
 }
 
 const (
-	partLen   = 31
-	partBytes = partLen*32 + 32
+	partLen   = 63
+	partBytes = partLen*16 + 16
 )
 
 // part is one block of a pieceList.
@@ -48,6 +61,14 @@ func (l *pieceList) next(c cursor) cursor {
 		}
 	}
 	return c
+}
+
+// prev returns the place before c, which is not the first.
+func (l *pieceList) prev(c cursor) cursor {
+	if c.i > l.parts[c.part].lo {
+		return cursor{c.part, c.i - 1}
+	}
+	return cursor{c.part - 1, l.parts[c.part-1].hi - 1}
 }
 
 // last returns the last piece; the list must not be empty.
@@ -124,11 +145,21 @@ func (l *pieceList) insert(pl *pool, c cursor, pc piece) (cursor, bool) {
 	}
 	p := l.parts[c.part]
 	switch {
-	case p.lo > 0 && c.i-p.lo <= p.hi-c.i || p.hi == partLen && p.lo > 0:
+	case p.lo > 0 && (c.i-p.lo <= p.hi-c.i || p.hi == partLen):
 		l.steps += uint64(c.i - p.lo)
 		copy(p.p[p.lo-1:], p.p[p.lo:c.i])
 		p.lo--
 		c.i--
+	case c.i == p.lo && c.part == l.head: // before all others
+		q := pl.getPart()
+		if q == nil {
+			return c, false
+		}
+		q.lo, q.hi = partLen-1, partLen
+		l.openFront()
+		c = cursor{l.head, partLen - 1}
+		l.parts[l.head] = q
+		p = q
 	case p.hi < partLen:
 		l.steps += uint64(p.hi - c.i)
 		copy(p.p[c.i+1:p.hi+1], p.p[c.i:p.hi])
@@ -138,7 +169,7 @@ func (l *pieceList) insert(pl *pool, c cursor, pc piece) (cursor, bool) {
 		if q == nil {
 			return c, false
 		}
-		half := partLen / 2
+		const half = partLen / 2
 		q.lo = (partLen - (partLen - half)) / 2
 		q.hi = q.lo + copy(q.p[q.lo:], p.p[half:])
 		p.hi = half
@@ -156,26 +187,42 @@ func (l *pieceList) insert(pl *pool, c cursor, pc piece) (cursor, bool) {
 	return c, true
 }
 
+// openFront makes room for one block before the others.
+func (l *pieceList) openFront() {
+	if l.head == 0 {
+		n := len(l.parts)
+		l.parts = append(l.parts, make([]*part, n+4)...)
+		copy(l.parts[n+4:], l.parts[:n])
+		clear(l.parts[:n+4])
+		l.head = n + 4
+		l.steps += uint64(n)
+	}
+	l.head--
+}
+
 // own makes [at, stop), a part of the piece at c, belong to the segment [start,
 // end), and returns the place of that part. Without memory the old owner stays.
 func (l *pieceList) own(pl *pool, c cursor, at, stop, start, end uint64) cursor {
 	old := *l.at(c)
-	oldEnd := old.off + uint64(old.n)
+	oldStop := old.off + uint64(old.n)
 	if at > old.off { // keep a left part
-		l.at(c).n = uint32(at - old.off)
-		mid, ok := l.insert(pl, l.next(c), piece{at, start, end, uint32(stop - at)})
+		l.at(c).n = uint16(at - old.off)
+		mid, ok := l.insert(pl, l.next(c), mkPiece(at, stop, start, end))
 		if !ok {
 			l.at(c).n = old.n
 			return c
 		}
 		c = mid
 	} else {
-		*l.at(c) = piece{at, start, end, uint32(stop - at)}
+		*l.at(c) = mkPiece(at, stop, start, end)
 	}
-	if stop < oldEnd { // keep a right part
-		right := piece{stop, old.start, old.end, uint32(oldEnd - stop)}
-		if _, ok := l.insert(pl, l.next(c), right); !ok {
-			l.at(c).n = uint32(oldEnd - at)
+	if stop < oldStop { // keep a right part
+		right := mkPiece(stop, oldStop, old.start(), old.end())
+		if mid, ok := l.insert(pl, l.next(c), right); ok {
+			// The insertion may have moved the part before it to another block.
+			c = l.prev(mid)
+		} else {
+			*l.at(c) = mkPiece(at, oldStop, old.start(), old.end())
 		}
 	}
 	return c

@@ -23,21 +23,20 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 	if h.appOff || s.eng == nil {
 		return c, false
 	}
-	for _, b := range h.brk {
-		if h.app < b.off || h.app >= b.off+b.n {
-			continue
+	for b := h.brk.in(h.app); b != nil; b = h.brk.in(h.app) {
+		n := b.off + b.n - h.app
+		if !b.oob && h.app >= h.limit {
+			break
 		}
-		if b.oob {
-			h.app = b.off + b.n
-			h.shown = max(h.shown, h.app)
-		} else if h.app < h.limit {
-			c.Gap, c.Offset = b.off+b.n-h.app, h.app
-			h.app = b.off + b.n
-			h.shown = h.app
+		c.Offset = h.app
+		h.app += n
+		h.shown = max(h.shown, h.app)
+		if !b.oob {
+			c.Gap = n
 			return c, true
 		}
 	}
-	end, whole := h.run(h.app, max(h.limit, h.app))
+	end, whole := h.brk.run(h.app, max(h.limit, h.app))
 	last := whole && (s.flags&sfFinished != 0 || end == h.edge && h.right <= h.edge)
 	c.EOF = last && h.over && !h.appEOF
 	c.Depth = last && h.depthNew
@@ -63,7 +62,7 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 // more.
 func (s *Session) AppUsed(dir uint8, n int) {
 	h := &s.h[dir&1]
-	h.app = min(h.after(h.app, uint64(max(n, 0))), max(h.shown, h.app))
+	h.app = min(h.brk.after(h.app, uint64(max(n, 0))), max(h.shown, h.app))
 }
 
 // AppProgress returns the stream offset the application layer is at.
@@ -93,12 +92,10 @@ func (s *Session) Raw(dir uint8) (w Window, ok bool) {
 	if s.flags&sfFinished != 0 && h.raw >= h.edge {
 		h.skip(&e.pool, h.right)
 	}
-	for _, b := range h.brk {
-		if h.raw >= b.off && h.raw < b.off+b.n {
-			h.raw = b.off + b.n
-		}
+	for b := h.brk.in(h.raw); b != nil; b = h.brk.in(h.raw) {
+		h.raw = b.off + b.n
 	}
-	end, whole := h.run(h.raw, e.visible(s, h))
+	end, whole := h.brk.run(h.raw, e.visible(s, h))
 	if end <= h.raw {
 		return w, false
 	}
@@ -109,8 +106,8 @@ func (s *Session) Raw(dir uint8) (w Window, ok bool) {
 	from := h.raw
 	if o := uint64(e.opt.RawOverlap); o > 0 {
 		from = max(h.raw-min(o, h.raw), h.base)
-		for _, b := range h.brk {
-			if !b.oob && b.off+b.n > from && b.off < h.raw {
+		for i := h.brk.find(from); i < len(h.brk.l) && h.brk.l[i].off < h.raw; i++ {
+			if b := &h.brk.l[i]; !b.oob {
 				from = b.off + b.n
 			}
 		}
@@ -123,7 +120,7 @@ func (s *Session) Raw(dir uint8) (w Window, ok bool) {
 // inspected.
 func (s *Session) RawUsed(dir uint8, n int) {
 	h := &s.h[dir&1]
-	h.raw = min(h.after(h.raw, uint64(max(n, 0))), h.edge)
+	h.raw = min(h.brk.after(h.raw, uint64(max(n, 0))), h.edge)
 	h.rawTrig = false
 }
 

@@ -6,7 +6,7 @@ package stream
 func (s *Session) AppendStored(dst []byte, dir uint8, missing func(dst []byte, n uint64) []byte) ([]byte, uint64) {
 	h := &s.h[dir&1]
 	at, n := h.base, uint64(0)
-	for _, b := range h.brk {
+	for _, b := range h.brk.l[h.brk.head:] {
 		if b.off < at || b.off+b.n > h.edge {
 			continue
 		}
@@ -33,7 +33,7 @@ func (s *Session) AppendStored(dst []byte, dir uint8, missing func(dst []byte, n
 func (s *Session) Kept(dir uint8) (data []byte, offset uint64) {
 	h := &s.h[dir&1]
 	at := h.base
-	for _, b := range h.brk {
+	for _, b := range h.brk.l[h.brk.head:] {
 		if b.off >= at && b.off+b.n <= h.edge {
 			at = b.off + b.n
 		}

@@ -261,7 +261,7 @@ func (e *Engine) event(v Event) {
 // Stats returns the counters with the present sizes filled in.
 func (e *Engine) Stats() Counters {
 	c := e.Counters
-	c.Memuse = c.ActiveSessions * sessionCost
+	c.Memuse = c.ActiveSessions * SessionCost
 	c.ReassemblyMemuse = e.pool.mem
 	return c
 }

@@ -1,0 +1,385 @@
+package stream_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"mirador/internal/packet"
+	"mirador/internal/stream"
+)
+
+// conn is a connection whose handshake is done.
+type conn struct {
+	e    *stream.Engine
+	s    stream.Session
+	c, v uint32
+}
+
+func newConn(t testing.TB, o stream.Options) *conn {
+	k := &conn{e: newEngine(t, o), c: 101, v: 501}
+	dial(k.e, &k.s, 100, 500)
+	return k
+}
+
+// send sends data at offset off of the client's stream.
+func (k *conn) send(off int, data string) stream.Result {
+	return k.e.Packet(&k.s, seg(k.c+uint32(off), k.v, packet.ACK, []byte(data)), 0)
+}
+
+// ack acknowledges the first off bytes.
+func (k *conn) ack(off int) stream.Result {
+	return k.e.Packet(&k.s, seg(k.v, k.c+uint32(off), packet.ACK, nil), 1)
+}
+
+func (k *conn) app() string { return string(drainApp(&k.s, 0, nil)) }
+
+func (k *conn) raw() (l []string) {
+	for {
+		w, ok := k.s.Raw(0)
+		if !ok {
+			return l
+		}
+		l = append(l, string(w.Data[:w.Fresh])+"|"+string(w.Data[w.Fresh:]))
+		k.s.RawUsed(0, len(w.Data)-w.Fresh)
+	}
+}
+
+func count(e *stream.Engine, v stream.Event) (n int) {
+	for _, x := range e.Events() {
+		if x == v {
+			n++
+		}
+	}
+	return n
+}
+
+func TestDepth(t *testing.T) {
+	o := stream.DefaultOptions()
+	o.Depth = 10
+	k := newConn(t, o)
+	k.send(0, "12345678")
+	k.send(8, "9ABCDEF")
+	if r := k.send(15, "more"); r.Flags&stream.Added == 0 || count(k.e, stream.EvDepthReached) != 1 {
+		t.Errorf("first segment beyond the depth: flags %b, events %v", r.Flags, k.e.Events())
+	}
+	if r := k.send(19, "more"); r.Flags&stream.Added != 0 || len(k.e.Events()) != 0 {
+		t.Errorf("second segment beyond the depth: flags %b, events %v", r.Flags, k.e.Events())
+	}
+	k.ack(23)
+	c, ok := k.s.App(0)
+	if !ok || string(c.Data) != "123456789A" || !c.Depth {
+		t.Errorf("App = %q, depth %v, %v", c.Data, c.Depth, ok)
+	}
+	if got := k.raw(); len(got) != 1 || got[0] != "|123456789A" {
+		t.Errorf("Raw = %q", got)
+	}
+	if !k.s.DepthReached(0) || k.e.Stats().StreamDepth != 1 {
+		t.Error("depth not noted")
+	}
+}
+
+func TestRawChunks(t *testing.T) {
+	o := stream.DefaultOptions()
+	o.ChunkSize = [2]int{10, 10}
+	k := newConn(t, o)
+	step := func(what string, want ...string) {
+		t.Helper()
+		got := k.raw()
+		if strings.Join(got, ",") != strings.Join(want, ",") {
+			t.Errorf("%s: windows %q, want %q", what, got, want)
+		}
+	}
+	k.send(0, "abcdef")
+	k.ack(6)
+	step("less than a chunk")
+	k.send(6, "ghijkl")
+	step("enough, but not acknowledged")
+	k.ack(12)
+	step("a chunk", "|abcdefghijkl")
+	k.send(12, "mn")
+	k.ack(14)
+	k.s.TriggerRaw(0)
+	step("asked for", "|mn")
+	k.send(14, "op")
+	k.send(18, "st")
+	k.ack(20)
+	step("before a gap", "|op")
+	k.send(20, "uv")
+	k.e.Finish(&k.s)
+	step("at the end", "|stuv")
+	step("after the end")
+}
+
+func TestRawOverlap(t *testing.T) {
+	o := stream.DefaultOptions()
+	o.ChunkSize = [2]int{4, 4}
+	o.RawOverlap = 3
+	k := newConn(t, o)
+	k.send(0, "abcdef")
+	k.ack(6)
+	k.app()
+	if got := k.raw(); len(got) != 1 || got[0] != "|abcdef" {
+		t.Errorf("first window %q", got)
+	}
+	k.send(6, "ghij")
+	k.ack(10)
+	k.app()
+	if got := k.raw(); len(got) != 1 || got[0] != "def|ghij" {
+		t.Errorf("second window %q", got)
+	}
+}
+
+func TestRawBehindHoleAtTheEnd(t *testing.T) {
+	k := newConn(t, stream.DefaultOptions())
+	k.send(0, "Please ")
+	k.send(11, "Me In!")
+	k.e.Finish(&k.s)
+	if got := k.app(); got != "Please " {
+		t.Errorf("App = %q: what was never acknowledged ends at the hole", got)
+	}
+	if got := k.raw(); len(got) != 2 || got[0] != "|Please " || got[1] != "|Me In!" {
+		t.Errorf("Raw = %q", got)
+	}
+	if n := k.e.Stats().ReassemblyGap; n != 0 {
+		t.Errorf("%d gaps counted, want 0", n)
+	}
+}
+
+func TestUnusedDataComesAgain(t *testing.T) {
+	k := newConn(t, stream.DefaultOptions())
+	k.send(0, "abc")
+	k.ack(3)
+	c, _ := k.s.App(0)
+	k.s.AppUsed(0, 1)
+	if string(c.Data) != "abc" {
+		t.Fatalf("App = %q", c.Data)
+	}
+	if c, ok := k.s.App(0); ok {
+		t.Fatalf("App offers %q again although nothing is new", c.Data)
+	}
+	k.send(3, "def")
+	k.ack(6)
+	if c, ok := k.s.App(0); !ok || string(c.Data) != "bcdef" || c.Offset != 1 {
+		t.Fatalf("App = %q at %d, %v", c.Data, c.Offset, ok)
+	}
+	k.s.AppUsed(0, 2)
+	k.e.Finish(&k.s)
+	if c, ok := k.s.App(0); !ok || string(c.Data) != "def" || !c.EOF {
+		t.Fatalf("App at the end = %q, eof %v, %v", c.Data, c.EOF, ok)
+	}
+}
+
+func TestGapBounds(t *testing.T) {
+	k := newConn(t, stream.DefaultOptions())
+	k.send(0, "ab")
+	k.send(10, "kl")
+	if r := k.ack(5); r.Flags&stream.Gap != 0 {
+		// only bytes 2 to 4 are lost for sure
+		t.Log("gap flagged")
+	}
+	if got := k.app(); got != "ab___" {
+		t.Errorf("after a partial acknowledgement %q, want the acknowledged part of the hole only", got)
+	}
+	k.send(5, "fghij")
+	k.ack(12)
+	if got := k.app(); got != "fghijkl" {
+		t.Errorf("then %q", got)
+	}
+}
+
+func TestAsyncGap(t *testing.T) {
+	o := stream.DefaultOptions()
+	o.AsyncOneside = true
+	k := &conn{e: newEngine(t, o), c: 101, v: 501}
+	k.e.Packet(&k.s, seg(100, 0, packet.SYN, nil), 0)
+	k.send(0, "")
+	if !k.s.IsAsync() {
+		t.Fatal("not async")
+	}
+	k.send(0, "abc")
+	if got := k.app(); got != "abc" {
+		t.Errorf("App = %q: nobody will acknowledge", got)
+	}
+	k.send(5, "fg")
+	if got := k.app(); got != "" {
+		t.Errorf("App = %q: the hole may still be filled", got)
+	}
+	k.send(3, "de")
+	if got := k.app(); got != "defg" {
+		t.Errorf("App = %q", got)
+	}
+	big := strings.Repeat("x", 1000)
+	for i := range 80 {
+		k.send(10+i*1000, big)
+	}
+	if got := k.app(); got != "___"+strings.Repeat(big, 80) {
+		t.Errorf("App gave %d bytes, want the hole given up", len(got))
+	}
+}
+
+func TestUrgent(t *testing.T) {
+	send := func(k *conn, off int, data string, urg uint16) {
+		p := seg(k.c+uint32(off), k.v, packet.ACK|packet.URG, []byte(data))
+		p.Urgent = urg
+		k.e.Packet(&k.s, p, 0)
+	}
+	tests := []struct {
+		policy stream.UrgentPolicy
+		want   string
+	}{
+		{stream.UrgentOOB, "abdefg"}, {stream.UrgentInline, "abcdefg"},
+		{stream.UrgentDrop, "____efg"}, {stream.UrgentGap, "ab_defg"},
+	}
+	for _, tt := range tests {
+		o := stream.DefaultOptions()
+		o.Urgent = tt.policy
+		k := newConn(t, o)
+		send(k, 0, "abcd", 3)
+		k.send(4, "efg")
+		k.ack(7)
+		if got := k.app(); got != tt.want {
+			t.Errorf("policy %d: %q, want %q", tt.policy, got, tt.want)
+		}
+	}
+	// Several, out of order, and readers that stop in between.
+	k := newConn(t, stream.DefaultOptions())
+	send(k, 5, "fghi", 2)
+	send(k, 0, "abcde", 5)
+	k.ack(9)
+	c, _ := k.s.App(0)
+	if string(c.Data) != "abcdfhi" {
+		t.Fatalf("App = %q", c.Data)
+	}
+	k.s.AppUsed(0, 4) // up to where e was
+	k.send(9, "jk")
+	k.ack(11)
+	if c, _ = k.s.App(0); string(c.Data) != "fhijk" || c.Offset != 5 {
+		t.Fatalf("App = %q at %d", c.Data, c.Offset)
+	}
+	k.s.TriggerRaw(0)
+	if got := k.raw(); len(got) != 1 || got[0] != "|abcdfhijk" {
+		t.Errorf("Raw = %q", got)
+	}
+}
+
+func TestTruncatedSegment(t *testing.T) {
+	k := newConn(t, stream.DefaultOptions())
+	p := seg(k.c, k.v, packet.ACK, []byte("abc"))
+	p.Truncated, p.IPTotal = true, 8 // five bytes were lost by the mirror
+	k.e.Packet(&k.s, p, 0)
+	k.send(8, "ijk")
+	k.ack(11)
+	if got := k.app(); got != "abc_____ijk" {
+		t.Errorf("App = %q", got)
+	}
+}
+
+func TestMemcaps(t *testing.T) {
+	o := stream.DefaultOptions()
+	o.Memcap = 2000
+	e := newEngine(t, o)
+	var s [8]stream.Session
+	for i := range s {
+		e.Packet(&s[i], seg(1, 0, packet.SYN, nil), 0)
+	}
+	if st := e.Stats(); st.Memuse > o.Memcap || st.SsnMemcapDrop == 0 || st.Sessions+st.SsnMemcapDrop != 8 {
+		t.Errorf("sessions %d, drops %d, memuse %d over %d", st.Sessions, st.SsnMemcapDrop, st.Memuse, o.Memcap)
+	}
+	for i := range s {
+		e.Release(&s[i])
+	}
+	if r := e.Packet(&s[0], seg(1, 0, packet.SYN, nil), 0); r.Verdict != stream.Accepted {
+		t.Errorf("after the release: %v", r)
+	}
+
+	o = stream.DefaultOptions()
+	o.ReassemblyMemcap = 100_000
+	o.Depth = 0
+	k := newConn(t, o)
+	k.ack(0) // opens the scaled window
+	rng := rand.New(rand.NewPCG(1, 1))
+	data := bytes.Repeat([]byte("x"), 700)
+	for range 2000 {
+		k.send(rng.IntN(1<<22), string(data))
+		if n := k.e.Stats().ReassemblyMemuse; n > o.ReassemblyMemcap {
+			t.Fatalf("reassembly uses %d bytes over %d", n, o.ReassemblyMemcap)
+		}
+	}
+	if k.e.Stats().SegmentMemcapDrop == 0 {
+		t.Error("no segment was refused")
+	}
+	k.e.Release(&k.s)
+	if n := k.e.Stats().ReassemblyMemuse; n != 0 {
+		t.Errorf("%d bytes in use after the release", n)
+	}
+}
+
+func TestSessionCost(t *testing.T) {
+	if n := unsafe.Sizeof(stream.Session{}); n > stream.SessionCost {
+		t.Errorf("a session has %d bytes, counted are %d", n, stream.SessionCost)
+	}
+}
+
+// TestLinear: small segments in the worst order cost about as many steps each, be
+// they few or many.
+func TestLinear(t *testing.T) {
+	orders := map[string]func(n int) []int{
+		"descending": func(n int) (l []int) {
+			for i := n - 1; i >= 0; i-- {
+				l = append(l, i)
+			}
+			return l
+		},
+		"random": func(n int) []int { return rand.New(rand.NewPCG(3, 4)).Perm(n) },
+		"evens then odds": func(n int) (l []int) {
+			for i := 1; i < n; i += 2 {
+				l = append(l, i)
+			}
+			for i := 0; i < n; i += 2 {
+				l = append(l, i)
+			}
+			return l
+		},
+	}
+	for name, order := range orders {
+		steps := func(n int) uint64 {
+			o := stream.DefaultOptions()
+			o.Depth = 0
+			k := newConn(t, o)
+			for _, i := range order(n) {
+				k.send(i*2, "ab")
+			}
+			k.ack(2 * n)
+			if got := len(k.app()); got != 2*n {
+				t.Fatalf("%s: %d bytes of %d", name, got, 2*n)
+			}
+			k.e.Release(&k.s)
+			return k.e.Stats().Steps
+		}
+		small, large := steps(4000), steps(16000)
+		t.Logf("%s: %d and %d steps", name, small, large)
+		if large > 5*small {
+			t.Errorf("%s: four times the segments cost %d steps after %d", name, large, small)
+		}
+	}
+}
+
+// TestHolesBounded: data with more holes than are kept apart; the slower reader
+// loses some, nothing grows.
+func TestHolesBounded(t *testing.T) {
+	o := stream.DefaultOptions()
+	o.Depth = 0
+	k := newConn(t, o)
+	for i := range 1000 {
+		k.send(i*4, "ab")
+	}
+	k.ack(3998)
+	got := k.app()
+	if strings.Count(got, "ab") < 60 || len(got) > 4000 {
+		t.Errorf("App gave %d bytes, %d runs", len(got), strings.Count(got, "ab"))
+	}
+	k.e.Release(&k.s)
+}
