@@ -11,11 +11,17 @@ import (
 
 // AppendJA3 appends the JA3 string of a client's hello: version, suites,
 // extensions, groups and point formats, all decimal, without GREASE values.
-func (h *Hello) AppendJA3(b []byte) []byte {
+func (h *Hello) AppendJA3(b []byte) []byte { return h.appendJA3(b, false) }
+
+// AppendJA3Grease appends the JA3 string that Suricata makes of a client's hello
+// seen over QUIC: GREASE values stay in it.
+func (h *Hello) AppendJA3Grease(b []byte) []byte { return h.appendJA3(b, true) }
+
+func (h *Hello) appendJA3(b []byte, grease bool) []byte {
 	b = strconv.AppendUint(b, uint64(h.Legacy), 10)
-	b = appendList(append(b, ','), h.Ciphers)
-	b = h.appendExts(append(b, ','))
-	b = appendList(append(b, ','), h.Groups)
+	b = appendList(append(b, ','), h.Ciphers, grease)
+	b = h.appendExts(append(b, ','), grease)
+	b = appendList(append(b, ','), h.Groups, grease)
 	b = append(b, ',')
 	for i, f := range h.Formats {
 		if i > 0 {
@@ -31,16 +37,26 @@ func (h *Hello) AppendJA3(b []byte) []byte {
 func (h *Hello) AppendJA3S(b []byte) []byte {
 	b = strconv.AppendUint(b, uint64(h.Legacy), 10)
 	b = strconv.AppendUint(append(b, ','), uint64(h.Cipher()), 10)
-	return h.appendExts(append(b, ','))
+	return h.appendExts(append(b, ','), false)
 }
 
-// appendList appends 16-bit numbers without GREASE, joined with dashes.
-func appendList(b, list []byte) []byte {
+// ShownGrease returns v, for GREASE values the one that stands for all of them
+// as extension types over QUIC.
+func ShownGrease(v uint16) uint16 {
+	if Grease(v) {
+		return 0xfafa
+	}
+	return v
+}
+
+// appendList appends 16-bit numbers joined with dashes, those of GREASE only if
+// grease is set.
+func appendList(b, list []byte, grease bool) []byte {
 	first := true
 	for n := 0; len(list) >= 2 && n < MaxList; n++ {
 		v := binary.BigEndian.Uint16(list)
 		list = list[2:]
-		if Grease(v) {
+		if Grease(v) && !grease {
 			continue
 		}
 		if !first {
@@ -52,18 +68,18 @@ func appendList(b, list []byte) []byte {
 	return b
 }
 
-func (h *Hello) appendExts(b []byte) []byte {
+func (h *Hello) appendExts(b []byte, grease bool) []byte {
 	first, n := true, 0
 	h.Each(func(typ uint16) bool {
 		n++
-		if Grease(typ) {
+		if Grease(typ) && !grease {
 			return n < MaxList
 		}
 		if !first {
 			b = append(b, '-')
 		}
 		first = false
-		b = strconv.AppendUint(b, uint64(typ), 10)
+		b = strconv.AppendUint(b, uint64(ShownGrease(typ)), 10)
 		return n < MaxList
 	})
 	return b
@@ -80,11 +96,11 @@ func Hash(s []byte) []byte {
 // TCP.
 func (h *Hello) AppendJA4(b []byte, quic bool) []byte {
 	if quic {
-		b = append(b, 'q')
+		// Only versions that the extension names exist over QUIC.
+		b = append(append(b, 'q'), ja4Version(h.Offered)...)
 	} else {
-		b = append(b, 't')
+		b = append(append(b, 't'), ja4Version(max(h.Legacy, h.Version))...)
 	}
-	b = append(b, ja4Version(max(h.Legacy, h.Version))...)
 	if h.HasSNI {
 		b = append(b, 'd')
 	} else {
@@ -117,16 +133,6 @@ func ja4Version(v uint16) string {
 		return "10"
 	case 0x0300:
 		return "s3"
-	case 0x0002:
-		return "s2"
-	case 0x0001:
-		return "s1"
-	case 0xfeff:
-		return "d1"
-	case 0xfefd:
-		return "d2"
-	case 0xfefc:
-		return "d3"
 	}
 	return "00"
 }

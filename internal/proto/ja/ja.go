@@ -51,6 +51,7 @@ const (
 type Hello struct {
 	Legacy    uint16 // version field of the message
 	Version   uint16 // from the extension supported_versions; 0 when absent. A client's is the first that is known
+	Offered   uint16 // largest version in a client's supported_versions that is not GREASE
 	Random    []byte // 32 bytes
 	SessionID []byte
 	Ciphers   []byte // client: list of 16-bit suites; server: one
@@ -115,7 +116,7 @@ func (h *Hello) early13() bool { return h.Legacy > 0x7f00 && h.Legacy < 0x7f16 }
 
 // ClearExtensions forgets everything that the extensions said.
 func (h *Hello) ClearExtensions() {
-	h.Version, h.Exts, h.HasExts, h.SNI, h.HasSNI = 0, nil, false, nil, false
+	h.Version, h.Offered, h.Exts, h.HasExts, h.SNI, h.HasSNI = 0, 0, nil, false, nil, false
 	h.ALPN, h.Groups, h.Formats, h.SigAlgs, h.HasTicket, h.Heartbeat = nil, nil, nil, nil, false, false
 }
 
@@ -263,9 +264,12 @@ func (h *Hello) versions(c *cursor, client bool) {
 	list, _ := c.vector(1)
 	for ; len(list) >= 2; list = list[2:] {
 		v := binary.BigEndian.Uint16(list)
-		if v >= 0x0300 && v <= 0x0304 || v >= 0x7f10 && v <= 0x7f1c || v == 0xfb17 || v == 0xfb1a {
+		if !Grease(v) {
+			h.Offered = max(h.Offered, v)
+		}
+		known := v >= 0x0300 && v <= 0x0304 || v >= 0x7f10 && v <= 0x7f1c || v == 0xfb17 || v == 0xfb1a
+		if h.Version == 0 && known {
 			h.Version = v
-			return
 		}
 	}
 }

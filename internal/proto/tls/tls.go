@@ -148,13 +148,16 @@ type config struct {
 	handling Handling
 }
 
-// configure reads app-layer.protocols.tls: ja3-fingerprints, ja4-fingerprints
-// ("auto" counts as no: whoever loads rules that use them says yes),
-// encryption-handling and the older no-reassemble.
+// configure reads app-layer.protocols.tls: ja3-fingerprints ("auto" counts as no:
+// whoever loads rules that use it says yes), ja4-fingerprints (on unless "no"),
+// encryption-handling and the older no-reassemble. Rules see the fingerprints
+// whatever the settings.
 func configure(s proto.Settings) (proto.Factory, error) {
-	cfg := &config{}
+	cfg := &config{ja4: true}
 	cfg.ja3, _ = s.Bool("ja3-fingerprints")
-	cfg.ja4, _ = s.Bool("ja4-fingerprints")
+	if on, ok := s.Bool("ja4-fingerprints"); ok {
+		cfg.ja4 = on
+	}
 	v, ok := s.String("encryption-handling")
 	if !ok {
 		v, ok = s.String("encrypt-handling")
