@@ -49,6 +49,7 @@ type Options struct {
 	IgnoreChecksums bool
 	InIface         string
 	StatsInterval   int64 // nanoseconds between stats records, 0: only at the end
+	NoStats         bool  // no stats records at all: the caller writes them
 	Seed            uint64
 	// Quarantine, when set, gets the bytes of a packet that made a station panic.
 	Quarantine func(link packet.Link, data []byte, wireLen int, at int64, why any)
@@ -321,6 +322,29 @@ func (w *Worker) tick(t int64) {
 	}
 	w.flush(false)
 }
+
+// Idle does what is due at Unix nanoseconds t although no frame came: flows and
+// fragments end, lines go out.
+func (w *Worker) Idle(t int64) {
+	if t > w.now {
+		w.now = t
+	}
+	if t >= w.nextTick {
+		w.tick(t)
+	}
+}
+
+// follow lets the worker's time go back when the clock of a live source was set
+// back; in a file older packets are only out of order.
+func (w *Worker) follow(t int64) {
+	const step = int64(2 * time.Second)
+	if w.now-t > step {
+		w.now, w.nextTick, w.nextStats = t, t, 0
+	}
+}
+
+// Flush hands all gathered lines to the sinks.
+func (w *Worker) Flush() { w.flush(true) }
 
 // guarded runs the stations and turns a panic into a quarantined packet.
 func (w *Worker) guarded(link packet.Link, data []byte, wireLen int, t int64) (ok bool) {
