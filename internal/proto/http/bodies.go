@@ -221,8 +221,8 @@ func (s *bodySide) lost(n int) {
 	}
 }
 
-// end closes the body.
-func (s *bodySide) end() {
+// end closes the body; state is that of its file when nothing is amiss.
+func (s *bodySide) end(state proto.FileState) {
 	if s.dec != nil {
 		s.note(s.dec.Close())
 		s.dec = nil
@@ -232,7 +232,7 @@ func (s *bodySide) end() {
 		s.mp = nil
 		return
 	}
-	s.closeFile(proto.FileClosed)
+	s.closeFile(state)
 }
 
 // ready tells whether the window is to be inspected: once enough is there, and

@@ -134,9 +134,9 @@ func getStatusMsg(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m
 
 func getHost(t *Tx, _ *message, _ proto.Dir) ([]byte, bool) { return some(t.host) }
 
-func getRawHost(t *Tx, m *message, dir proto.Dir) ([]byte, bool) {
-	if t.rawHost.n > 0 {
-		return m.bytes(t.rawHost), true
+func getRawHost(t *Tx, _ *message, dir proto.Dir) ([]byte, bool) {
+	if t.uriHost {
+		return some(t.host)
 	}
 	return t.Header(dir, "host")
 }

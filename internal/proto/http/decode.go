@@ -1,9 +1,6 @@
 package http
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
+import "bytes"
 
 // appendPath appends the normal form of path: escapes are undone, separators
 // made one, UTF-8 mapped to single bytes, and dot segments removed, each as o
@@ -16,7 +13,7 @@ func appendPath(dst, path []byte, o *uriOptions) []byte {
 		dst = append(dst[:at], again...)
 	}
 	if o.bestFit {
-		dst = append(dst[:at], fitUTF8(dst[at:], o)...)
+		dst = append(dst[:at], o.fitter.fitUTF8(dst[at:])...)
 	}
 	n := removeDots(dst[at:])
 	return dst[:at+n]
@@ -75,7 +72,7 @@ func unescape(b []byte, o *uriOptions) (c byte, n int, k found) {
 	if o.uEncoding && len(b) >= 6 && (b[1] == 'u' || b[1] == 'U') &&
 		isHex(b[2]) && isHex(b[3]) && isHex(b[4]) && isHex(b[5]) {
 		r := rune(hexVal(b[2]))<<12 | rune(hexVal(b[3]))<<8 | rune(hexVal(b[4]))<<4 | rune(hexVal(b[5]))
-		return fit(r, o.replacement), 6, escaped
+		return o.fitter.fit(r), 6, escaped
 	}
 	switch {
 	case o.dropInvalid:
@@ -122,108 +119,9 @@ func decodeQuery(dst, query []byte, o *uriOptions) []byte {
 	return dst
 }
 
-// fitUTF8 maps UTF-8 sequences in b to single bytes, in place. Bytes that are
-// not UTF-8 stay.
-func fitUTF8(b []byte, o *uriOptions) []byte {
-	ascii := true
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			ascii = false
-			break
-		}
-	}
-	if ascii {
-		return b
-	}
-	w := 0
-	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n <= 1 {
-			if r, n = overlong(b[i:]); n == 0 {
-				b[w] = b[i]
-				w++
-				i++
-				continue
-			}
-		}
-		c := byte(r)
-		if r >= utf8.RuneSelf {
-			c = fit(r, o.replacement)
-		}
-		b[w] = c
-		w++
-		i += n
-	}
-	return b[:w]
-}
-
-// overlong decodes a two- or three-byte form of a character that needs fewer:
-// "%c0%af" is a slash to some servers.
-func overlong(b []byte) (rune, int) {
-	cont := func(c byte) bool { return c&0xc0 == 0x80 }
-	switch {
-	case len(b) >= 2 && b[0]&0xe0 == 0xc0 && cont(b[1]):
-		return rune(b[0]&0x1f)<<6 | rune(b[1]&0x3f), 2
-	case len(b) >= 3 && b[0]&0xf0 == 0xe0 && cont(b[1]) && cont(b[2]):
-		return rune(b[0]&0x0f)<<12 | rune(b[1]&0x3f)<<6 | rune(b[2]&0x3f), 3
-	}
-	return 0, 0
-}
-
-// latinExtendedA are the base letters of U+0100 .. U+017F.
-const latinExtendedA = "AaAaAaCcCcCcCcDdDdEeEeEeEeEeGgGgGgGgHhHhIiIiIiIiIi??JjKk?LlLlLlLlLl" +
-	"NnNnNn?NnOoOoOo\x8c\x9cRrRrRrSsSsSsSsTtTtTtUuUuUuUuUuUuWwYyYZzZzZzs"
-
-// fit returns the single byte that resembles r most, after Microsoft's best-fit
-// mapping to code page 1252, which IIS uses for paths.
-func fit(r rune, replacement byte) byte {
-	switch {
-	case r < 0x100:
-		return byte(r)
-	case r < 0x180:
-		if i := int(r - 0x100); i < len(latinExtendedA) {
-			return latinExtendedA[i]
-		}
-	case r >= 0xff01 && r <= 0xff5e: // full-width forms
-		return byte(r - 0xfee0)
-	case r >= 0x2000 && r <= 0x200a, r == 0x3000:
-		return ' '
-	case r >= 0x2010 && r <= 0x2015, r == 0x2212:
-		return '-'
-	case r >= 0x2080 && r <= 0x2089, r >= 0x2074 && r <= 0x2079:
-		return '0' + byte(r&15)
-	}
-	switch r {
-	case 0x2018, 0x2019, 0x2032, 0x2035, 0x02b9, 0x02bb, 0x02bc, 0x02c8:
-		return '\''
-	case 0x201c, 0x201d, 0x2033, 0x2036:
-		return '"'
-	case 0x2044, 0x2215:
-		return '/'
-	case 0x2216:
-		return '\\'
-	case 0x2024, 0x2026, 0x22c5:
-		return '.'
-	case 0x2022:
-		return 0xb7
-	case 0x2223:
-		return '|'
-	case 0x2236:
-		return ':'
-	case 0x223c, 0x02dc:
-		return '~'
-	case 0x2039, 0x2329, 0x3008:
-		return '<'
-	case 0x203a, 0x232a, 0x3009:
-		return '>'
-	case 0x2217:
-		return '*'
-	}
-	return replacement
-}
-
 // removeDots removes "." and ".." segments from b in place (RFC 3986 section
-// 5.2.4) and returns the new length.
+// 5.2.4) and returns the new length. Unlike there, no slash remains of a dot
+// segment at the end.
 func removeDots(b []byte) int {
 	if bytes.IndexByte(b, '.') < 0 {
 		return len(b)
@@ -236,20 +134,17 @@ func removeDots(b []byte) int {
 			i += 3
 		case hasPrefix(rest, "./"):
 			i += 2
+		case string(rest) == "/.", string(rest) == "/./":
+			return w
+		case string(rest) == "/..", string(rest) == "/../":
+			return up(b[:w])
 		case hasPrefix(rest, "/./"):
 			i += 2
-		case string(rest) == "/.":
-			b[i+1] = '/'
-			i++
 		case hasPrefix(rest, "/../"):
 			i += 3
 			w = up(b[:w])
-		case string(rest) == "/..":
-			b[i+2] = '/'
-			i += 2
-			w = up(b[:w])
 		case string(rest) == ".", string(rest) == "..":
-			i = len(b)
+			return w
 		default:
 			for {
 				b[w] = b[i]

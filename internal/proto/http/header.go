@@ -8,51 +8,58 @@ import (
 
 // pending is a header line that may still be continued by a folded one.
 type pending struct {
-	line   span
-	open   bool
-	folded bool
-	colon  bool
-	long   bool
+	line  span
+	end   uint32 // length of the line end behind line, when line is in raw
+	open  bool
+	colon bool
+	long  bool // more was folded than is kept
 }
 
 // fold tells whether a line that begins with c continues the one before. A NUL
 // counts, because browsers skip it.
 func fold(c byte) bool { return c == ' ' || c == '\t' || c == 0 }
 
-// addLine takes one line of the header block: raw as it came, raw[from:to]
-// without what stands around it.
-func (p *parser) addLine(t *Tx, dir proto.Dir, pd *pending, raw []byte, from, to int) {
+// addLine takes one line of the header block: raw as it came, raw[:to] without
+// its end.
+func (p *parser) addLine(t *Tx, dir proto.Dir, pd *pending, raw []byte, to int) {
 	m := &t.msg[dir]
 	at, ok := m.keep(raw)
 	if !ok {
 		m.tooMany(t, dir)
 		return
 	}
-	line := raw[from:to]
-	at.off, at.n = at.off+uint32(from), uint32(len(line))
+	line := raw[:to]
+	at.n = uint32(to)
 	colon := bytes.IndexByte(line, ':') >= 0
-	if len(line) > 0 && fold(line[0]) {
-		if !pd.open {
-			t.AddEvent(evRequestFolding + proto.EventID(dir))
-			trim := uint32(len(line) - len(bytes.TrimLeft(line, " \t\x00")))
-			at.off, at.n = at.off+trim, at.n-trim
-		} else if dir == proto.ToClient && colon && pd.colon && m.version == version11 {
-			// A folded line with a colon of its own is a header of its own.
-			t.AddEvent(evResponseFolding)
-			trim := uint32(len(line) - len(bytes.TrimLeft(line, " \t\x00")))
-			at.off, at.n = at.off+trim, at.n-trim
-		} else {
-			p.appendFold(t, dir, pd, line)
+	if to > 0 && fold(line[0]) {
+		first := !pd.open && len(m.hdrs) == 0
+		if !first && pd.open && !(dir == proto.ToClient && colon && pd.colon && !(to > 1 && line[1] == 0)) {
+			p.appendFold(t, dir, pd, line, raw[to:])
 			pd.colon = pd.colon || colon
 			return
 		}
+		// In a response, a folded line with a colon of its own is a header of its
+		// own.
+		if dir == proto.ToClient && colon && (first && line[0] != 0 || to > 1 && lws(line[1])) {
+			t.AddEvent(evResponseFolding)
+		}
+		if first && dir == proto.ToServer {
+			t.AddEvent(evRequestFolding)
+		}
+		if line[0] != 0 || !first {
+			trim := uint32(to - len(bytes.TrimLeft(line, " \t\x00")))
+			at.off, at.n = at.off+trim, at.n-trim
+		}
 	}
 	p.flushHeader(t, dir, pd)
-	*pd = pending{line: at, open: true, colon: colon}
+	*pd = pending{line: at, end: uint32(len(raw) - to), open: true, colon: colon}
 }
 
-// appendFold joins a folded line to the pending one.
-func (p *parser) appendFold(t *Tx, dir proto.Dir, pd *pending, line []byte) {
+func lws(c byte) bool { return c == ' ' || c == '\t' }
+
+// appendFold joins a folded line to the pending one. As long as there is no
+// colon, the end of the line before is part of the name.
+func (p *parser) appendFold(t *Tx, dir proto.Dir, pd *pending, line, end []byte) {
 	m := &t.msg[dir]
 	if int(pd.line.n)+len(line) > maxFolded {
 		if !pd.long {
@@ -61,14 +68,20 @@ func (p *parser) appendFold(t *Tx, dir proto.Dir, pd *pending, line []byte) {
 		}
 		return
 	}
+	if !pd.colon && !pd.line.extra {
+		pd.line.n += pd.end
+	}
 	if !pd.line.extra {
 		b := m.bytes(pd.line)
 		pd.line = span{uint32(len(m.extra)), uint32(len(b)), true}
 		m.extra = append(m.extra, b...)
 	}
-	pd.folded = true
 	m.extra = append(m.extra, line...)
 	pd.line.n += uint32(len(line))
+	if !pd.colon && bytes.IndexByte(line, ':') < 0 {
+		m.extra = append(m.extra, end...)
+		pd.line.n += uint32(len(end))
+	}
 }
 
 // flushHeader reads the pending line.
@@ -79,7 +92,7 @@ func (p *parser) flushHeader(t *Tx, dir proto.Dir, pd *pending) {
 	pd.open = false
 	m := &t.msg[dir]
 	b := m.bytes(pd.line)
-	h := header{folded: pd.folded, trailer: t.Progress[dir] >= RequestTrailer}
+	h := header{}
 	sub := func(from, to int) span {
 		return span{pd.line.off + uint32(from), uint32(to - from), pd.line.extra}
 	}
@@ -93,13 +106,28 @@ func (p *parser) flushHeader(t *Tx, dir proto.Dir, pd *pending) {
 		return
 	}
 	from, to := trim(b, 0, colon)
-	if from == to || to != colon || from != 0 || !token(b[from:to]) {
-		t.AddEvent(evRequestHeaderInvalid + proto.EventID(dir))
-	}
+	p.judgeName(t, dir, b, from, to, colon)
 	h.name = sub(from, to)
 	from, to = trim(b, colon+1, len(b))
 	h.value = sub(from, to)
 	m.add(t, dir, h)
+}
+
+// judgeName notes what is odd about the name b[from:to] that stands before a
+// colon.
+func (p *parser) judgeName(t *Tx, dir proto.Dir, b []byte, from, to, colon int) {
+	switch {
+	case colon == 0 || from == to:
+		t.AddEvent(evRequestMissingColon + proto.EventID(dir))
+	case to < colon && (lws(b[to]) || b[to] == '\r' || b[to] == '\n') && token(b[from:to]):
+		t.AddEvent(evRequestLWSName + proto.EventID(dir))
+	case from > 0 || to < colon || !token(b[from:to]):
+		if dir == proto.ToServer {
+			t.AddEvent(evRequestHeaderInvalid)
+		} else {
+			t.AddEvent(evResponseNameToken)
+		}
+	}
 }
 
 // trim moves from and to over white space at the ends of b[from:to].
@@ -138,13 +166,11 @@ func (m *message) tooMany(t *Tx, dir proto.Dir) {
 func (m *message) add(t *Tx, dir proto.Dir, h header) {
 	name := m.bytes(h.name)
 	h.hash = hashName(name)
-	if len(name) > 0 {
-		for i := m.heads[h.hash&15]; i != 0; i = m.hdrs[i-1].next {
-			e := &m.hdrs[i-1]
-			if e.hash == h.hash && sameName(m.bytes(e.name), name) {
-				m.repeat(t, dir, e, h)
-				return
-			}
+	for i := m.heads[h.hash&15]; i != 0; i = m.hdrs[i-1].next {
+		e := &m.hdrs[i-1]
+		if e.hash == h.hash && sameName(m.bytes(e.name), name) {
+			m.repeat(t, dir, e, h)
+			return
 		}
 	}
 	if len(m.hdrs) >= maxHeaders {
@@ -163,8 +189,8 @@ func (m *message) repeat(t *Tx, dir proto.Dir, e *header, h header) {
 	}
 	e.repeated = true
 	if sameName(m.bytes(e.name), "content-length") {
-		a, _ := contentLength(m.bytes(e.value))
-		if b, _ := contentLength(m.bytes(h.value)); a != b {
+		a, _, _ := contentLength(m.bytes(e.value))
+		if b, _, _ := contentLength(m.bytes(h.value)); a != b {
 			t.AddEvent(evRequestDuplicateLength + proto.EventID(dir))
 		}
 		return
@@ -180,25 +206,25 @@ func (m *message) repeat(t *Tx, dir proto.Dir, e *header, h header) {
 
 // contentLength reads a Content-Length as libhtp does: what stands before and
 // behind the digits is skipped. It is -1 when there are none or too many.
-func contentLength(v []byte) (n int64, junk bool) {
+func contentLength(v []byte) (n int64, before, behind bool) {
 	i := 0
 	for i < len(v) && (v[i] < '0' || v[i] > '9') {
-		junk = junk || !isSpace(v[i])
+		before = before || !isSpace(v[i])
 		i++
 	}
 	if i == len(v) {
-		return -1, junk
+		return -1, before, false
 	}
 	for ; i < len(v) && v[i] >= '0' && v[i] <= '9'; i++ {
 		if n > maxContentLength/10 {
-			return -1, junk
+			return -1, before, false
 		}
 		n = n*10 + int64(v[i]-'0')
 	}
 	for ; i < len(v); i++ {
-		junk = junk || !isSpace(v[i])
+		behind = behind || !isSpace(v[i])
 	}
-	return n, junk
+	return n, before, behind
 }
 
 // containsFold tells whether b holds want, which is in lower case, without

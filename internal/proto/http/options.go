@@ -29,7 +29,7 @@ type uriOptions struct {
 	doublePath  bool
 	doubleQuery bool
 	includeAll  bool // http.uri has scheme, user and host
-	replacement byte // for what best fit does not know
+	fitter      fitter
 
 	dropInvalid  bool // "%zz": drop the percent sign instead of keeping it
 	forceInvalid bool // "%zz": decode it nevertheless
@@ -52,6 +52,7 @@ type options struct {
 func defaults() *options {
 	o := &options{
 		metaField: defaultMetaField,
+		lzma:      true,
 		layers:    body.DefaultLayers,
 	}
 	o.body[proto.ToServer] = bodyOptions{defaultBodyLimit, defaultRequestMinimal, defaultRequestWindow}
@@ -64,7 +65,7 @@ func defaults() *options {
 // returns false for a name it does not know.
 func (o *options) personality(name string) bool {
 	keep := o.uri
-	u := uriOptions{replacement: '?'}
+	u := uriOptions{fitter: fitter{fitRuns(), '?'}}
 	switch strings.ToUpper(name) {
 	case "MINIMAL":
 	case "GENERIC":
@@ -155,7 +156,7 @@ func (o *options) read(s proto.Settings, prefix string) error {
 		v.fail("path-url-encoding-invalid-handling", fmt.Sprintf("%q is not known", h))
 	}
 	if c, ok := s.String(prefix + "path-bestfit-replacement-char"); ok && len(c) == 1 {
-		u.replacement = c[0]
+		u.fitter.replacement = c[0]
 	}
 	o.readLimits(v)
 	return v.err

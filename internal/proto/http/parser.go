@@ -35,6 +35,8 @@ type half struct {
 	scanned int   // bytes of an unfinished line already searched
 	ignored int   // empty lines skipped
 	begin   uint64
+	// bodiless: the status of the response forbids the body that it has.
+	bodiless bool
 }
 
 // parser follows the HTTP/1 of one flow.
@@ -105,67 +107,32 @@ func (p *parser) newTx() *Tx {
 	return t
 }
 
-// lineEnd finds the end of the line at the start of b: b[from:to] is what is on
-// it, n its length with everything around. ok is false when the end is not there
-// yet.
-//
-// Requests end lines with LF. For responses a CR alone does it too, unless white
-// space follows, because browsers take it so; CRs before a line are skipped.
-func (h *half) lineEnd(dir proto.Dir, b []byte, eof bool) (from, to, n int, ok bool) {
+// lineEnd finds the end of the line at the start of b: b[:to] is what is on it, n
+// its length with its end. ok is false when the end is not there yet. Requests
+// end lines with LF, responses with a CR as well.
+func (h *half) lineEnd(dir proto.Dir, b []byte, eof bool) (to, n int, ok bool) {
+	i := -1
 	if dir == proto.ToServer {
-		i := bytes.IndexByte(b[h.scanned:], '\n')
-		if i < 0 {
-			h.scanned = len(b)
-			if !eof {
-				return 0, 0, 0, false
-			}
-			return 0, chomp(b, len(b)), len(b), true
-		}
-		i += h.scanned
-		return 0, chomp(b, i), i + 1, true
+		i = bytes.IndexByte(b[h.scanned:], '\n')
+	} else {
+		i = indexEnd(b[h.scanned:])
 	}
-	for from < len(b) && b[from] == '\r' {
-		if from+1 == len(b) && !eof {
-			return 0, 0, 0, false
-		}
-		if from+1 < len(b) && b[from+1] == '\n' {
-			return from, from, from + 2, true
-		}
-		from++
+	if i < 0 {
+		h.scanned = len(b)
+		return len(b), len(b), eof
 	}
-	i := max(from, h.scanned)
-	for {
-		j := indexEnd(b[i:])
-		if j < 0 {
-			h.scanned = len(b)
-			if !eof {
-				return 0, 0, 0, false
-			}
-			return from, len(b), len(b), true
-		}
-		i += j
-		if b[i] == '\n' {
-			return from, i, i + 1, true
-		}
-		k := i
-		for k < len(b) && b[k] == '\r' {
-			k++
-		}
-		switch {
-		case k == len(b):
-			h.scanned = i
-			if !eof {
-				return 0, 0, 0, false
-			}
-			return from, i, k, true
-		case b[k] == '\n':
-			return from, i, k + 1, true
-		case b[k] == ' ' || b[k] == '\t':
-			i = k
-		default:
-			return from, i, k, true
-		}
+	i += h.scanned
+	if b[i] == '\n' {
+		return chomp(b, i), i + 1, true
 	}
+	h.scanned = i
+	switch {
+	case i+1 == len(b):
+		return i, i + 1, eof
+	case b[i+1] == '\n':
+		return i, i + 2, true
+	}
+	return i, i + 1, true
 }
 
 // indexEnd returns the index of the first CR or LF, -1 when there is none.
@@ -180,6 +147,112 @@ func indexEnd(b []byte) int {
 	return i
 }
 
+// endKind says what kind of line end was found.
+type endKind uint8
+
+const (
+	endPart     endKind = iota // not all there yet
+	endLine                    // end of a line
+	endDeformed                // the same, with more CRs and LFs than belong there
+)
+
+// responseEnd returns the index behind the line end that begins at b[i]. CRLF,
+// LFCR, LF and CR end a line of a response's header block; so do some sequences
+// that browsers take for one end and not for two.
+func responseEnd(b []byte, i int, eof bool) (int, endKind) {
+	at := func(j int) byte {
+		if j < len(b) {
+			return b[j]
+		}
+		return 0
+	}
+	part := func(j int) bool { return j >= len(b) && !eof }
+	if part(i + 1) {
+		return 0, endPart
+	}
+	if b[i] == '\n' {
+		if at(i+1) != '\r' {
+			return i + 1, endLine
+		}
+		if part(i+2) || at(i+2) == '\r' && (part(i+3) || at(i+3) == '\n' && (part(i+4) || at(i+4) == '\r' && part(i+5))) {
+			return 0, endPart
+		}
+		if at(i+2) == '\r' && at(i+3) == '\n' && (at(i+4) == '\n' || at(i+4) == '\r' && at(i+5) == '\n') {
+			return i + 4, endDeformed
+		}
+		return i + 2, endLine
+	}
+	if at(i+1) != '\n' {
+		return i + 1, endLine
+	}
+	j := i + 2
+	for at(j) == '\r' {
+		j++
+	}
+	if part(j) {
+		return 0, endPart
+	}
+	switch crs := j - i - 2; {
+	case crs == 0 || crs == 1 && !lws(at(j)):
+		return i + 2, endLine
+	case crs == 1 || at(j) != '\n':
+		return j, endDeformed
+	case part(j + 1):
+		return 0, endPart
+	case at(j+1) == '\n':
+		return i + 2, endLine
+	}
+	return j + 1, endDeformed
+}
+
+// headLine finds the next line of the header block at the start of b: b[:to] is
+// what is on it, n its length with its end. last tells that it ends the block;
+// first that it is the first of the block.
+func (h *half) headLine(dir proto.Dir, b []byte, eof, first bool) (to, n int, last bool, kind endKind) {
+	if dir == proto.ToServer {
+		to, n, ok := h.lineEnd(dir, b, false)
+		if !ok {
+			return 0, 0, false, endPart
+		}
+		return to, n, to == 0, endLine
+	}
+	i := indexEnd(b[h.scanned:])
+	if i < 0 {
+		h.scanned = len(b)
+		return 0, 0, false, endPart
+	}
+	i += h.scanned
+	h.scanned = i
+	if i == 0 && (!first || b[0] == '\n') {
+		// The end of the block; no more than one line end belongs to it.
+		switch {
+		case len(b) == 1 && !eof && b[0] == '\r':
+			return 0, 0, false, endPart
+		case len(b) > 1 && b[0] != b[1] && (b[1] == '\r' || b[1] == '\n'):
+			return 0, 2, true, endLine
+		}
+		return 0, 1, true, endLine
+	}
+	if i == 0 && len(b) > 1 && b[1] == '\n' {
+		return 0, 2, true, endLine
+	}
+	n, kind = responseEnd(b, i, eof)
+	if kind == endPart {
+		return 0, 0, false, endPart
+	}
+	if i == 1 && n == 2 && lws(b[0]) && !first {
+		// A single blank on a line ends the block for some, unless what follows
+		// belongs to it.
+		if n == len(b) && !eof {
+			return 0, 0, false, endPart
+		}
+		if n == len(b) || b[n] != '\n' && !fold(b[n]) {
+			return i, n, true, kind
+		}
+	}
+	return i, n, false, kind
+}
+
 // chomp returns end without the CRs before it.
 func chomp(b []byte, end int) int {
 	for end > 0 && b[end-1] == '\r' {
@@ -188,6 +261,7 @@ func chomp(b []byte, end int) int {
 	return end
 }
 
+// blank tells whether b is white space only.
 func blank(b []byte) bool {
 	for _, c := range b {
 		if !isSpace(c) {
@@ -200,43 +274,34 @@ func blank(b []byte) bool {
 // headers reads the header block, or the trailer when that is where h stands.
 func (p *parser) headers(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
 	t := h.tx
-	if len(b) == 0 {
-		p.endHeaders(dir, h, eof)
-		return 0, again
-	}
-	from, to, n, ok := h.lineEnd(dir, b, eof)
-	if !ok {
-		if len(b) > p.o.metaField {
-			t.AddEvent(evRequestFieldTooLong + proto.EventID(dir))
-			return 0, broken
-		}
-		return 0, wantsMore
-	}
-	if n > p.o.metaField {
+	m := &t.msg[dir]
+	first := !h.pd.open && len(m.raw) == int(m.block.off) || h.st == stTrailer && len(m.raw) == int(m.trailer.off)
+	to, n, last, kind := h.headLine(dir, b, eof, first)
+	if kind == endPart && len(b) > p.o.metaField || n > p.o.metaField {
 		t.AddEvent(evRequestFieldTooLong + proto.EventID(dir))
 		return 0, broken
 	}
-	end := from == to
-	if !end && n == 2 && (b[0] == ' ' || b[0] == '\t') && b[1] == '\n' {
-		// A lone blank and LF end the headers for some, unless an empty line
-		// follows.
-		if n == len(b) && !eof {
-			return 0, wantsMore
+	if kind == endPart {
+		if eof {
+			// An unfinished line is no header.
+			return len(b), p.endHeaders(dir, h, true)
 		}
-		end = n < len(b) && b[n] != '\n'
+		return 0, wantsMore
 	}
 	h.scanned = 0
-	if end {
-		t.msg[dir].keep(b[:n])
-		p.endHeaders(dir, h, false)
-		return n, again
+	if kind == endDeformed {
+		t.AddEvent(evDeformedEOL)
 	}
-	p.addLine(t, dir, &h.pd, b[:n], from, to)
+	if last {
+		m.keep(b[:n])
+		return n, p.endHeaders(dir, h, false)
+	}
+	p.addLine(t, dir, &h.pd, b[:n], to)
 	return n, again
 }
 
 // endHeaders closes a header block; cut tells that the stream ended within it.
-func (p *parser) endHeaders(dir proto.Dir, h *half, cut bool) {
+func (p *parser) endHeaders(dir proto.Dir, h *half, cut bool) step {
 	t := h.tx
 	m := &t.msg[dir]
 	p.flushHeader(t, dir, &h.pd)
@@ -244,46 +309,67 @@ func (p *parser) endHeaders(dir proto.Dir, h *half, cut bool) {
 	if h.st == stTrailer {
 		m.trailer.n = uint32(len(m.raw)) - m.trailer.off
 		h.st = stFinal
-		return
+		return again
 	}
 	m.block.n = uint32(len(m.raw)) - m.block.off
+	ok := false
 	if dir == proto.ToServer {
-		p.requestHeaders(h, cut)
-		return
+		ok = p.requestHeaders(h, cut)
+	} else {
+		ok = p.responseHeaders(h, cut)
 	}
-	p.responseHeaders(h, cut)
+	if !ok {
+		return broken
+	}
+	return again
 }
 
 // chunkLength reads the line with the length of a chunk.
 func (p *parser) chunkLength(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
 	t := h.tx
 	if len(b) == 0 {
-		h.st = stFinal
+		p.cutShort(dir, h)
 		return 0, again
 	}
 	i := bytes.IndexByte(b[h.scanned:], '\n')
 	n := h.scanned + i + 1
 	if i < 0 {
 		h.scanned = len(b)
-		if len(b) >= chunkProbe && !looksChunk(b) || len(b) > p.o.metaField || eof {
-			return p.badChunk(dir, h, b, eof)
+		if len(b) >= chunkProbe && !looksChunk(b) || len(b) > p.o.metaField {
+			return p.badChunk(dir, h)
+		}
+		if eof {
+			if !looksChunk(b) {
+				return p.badChunk(dir, h)
+			}
+			t.msg[dir].length += uint64(len(b))
+			p.cutShort(dir, h)
+			return len(b), again
 		}
 		return 0, wantsMore
 	}
 	h.scanned = 0
-	size, st := parseChunkLength(b[:n-1])
-	switch st {
+	size, kind := parseChunkLength(b[:n-1])
+	switch kind {
 	case chunkEmpty:
 		if h.ignored++; h.ignored > maxIgnoredLines {
-			return p.badChunk(dir, h, b, eof)
+			return p.badChunk(dir, h)
 		}
 		t.msg[dir].length += uint64(n)
 		return n, again
 	case chunkBad:
-		return p.badChunk(dir, h, b, eof)
+		return p.badChunk(dir, h)
+	case chunkLarge:
+		t.msg[dir].length += uint64(n)
+		if dir == proto.ToServer {
+			t.AddEvent(evRequestChunkLen)
+		}
+		return n, broken
 	case chunkExtended:
 		if dir == proto.ToServer {
 			t.AddEvent(evRequestChunkExtension)
+		} else {
+			t.AddEvent(evResponseChunkExtension)
 		}
 	}
 	h.ignored = 0
@@ -294,20 +380,26 @@ func (p *parser) chunkLength(dir proto.Dir, h *half, b []byte, eof bool) (int, s
 	}
 	m := &t.msg[dir]
 	m.trailer.off = uint32(len(m.raw))
-	t.body[dir].end()
+	t.body[dir].end(proto.FileClosed)
 	t.Advance(dir, RequestTrailer)
 	h.st, h.pd = stTrailer, pending{}
 	return n, again
 }
 
+// cutShort ends a message whose body is known to be incomplete.
+func (p *parser) cutShort(dir proto.Dir, h *half) {
+	h.tx.body[dir].end(proto.FileTruncated)
+	h.st = stFinal
+}
+
 // badChunk deals with a chunk length that is none: of a response the rest is
 // then taken for the body, as browsers do.
-func (p *parser) badChunk(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
+func (p *parser) badChunk(dir proto.Dir, h *half) (int, step) {
 	h.scanned = 0
-	h.tx.AddEvent(evRequestChunkLen + proto.EventID(dir))
 	if dir == proto.ToServer {
 		return 0, broken
 	}
+	h.tx.AddEvent(evResponseChunkLen)
 	h.st = stBodyClose
 	return 0, again
 }
@@ -320,6 +412,7 @@ const (
 	chunkExtended
 	chunkEmpty
 	chunkBad
+	chunkLarge
 )
 
 // chunkSkip tells whether c may stand before a chunk length.
@@ -349,7 +442,7 @@ func parseChunkLength(b []byte) (int64, chunkKind) {
 	n, i := int64(0), 0
 	for ; i < len(b) && isHex(b[i]); i++ {
 		if n = n<<4 | int64(hexVal(b[i])); n > maxChunkLength {
-			return 0, chunkBad
+			return 0, chunkLarge
 		}
 	}
 	if bytes.IndexByte(b[i:], ';') >= 0 {
@@ -379,6 +472,9 @@ func (p *parser) bodyBytes(dir proto.Dir, h *half, b []byte, eof bool) (int, ste
 		return n, again
 	}
 	if eof && n == len(b) {
+		if dir == proto.ToServer {
+			p.cutShort(dir, h)
+		}
 		h.st = stFinal
 		return n, again
 	}
@@ -396,7 +492,7 @@ func (p *parser) chunkEnd(dir proto.Dir, h *half, b []byte, eof bool) (int, step
 	if i >= 0 {
 		h.st, h.scanned = stChunkLen, 0
 	} else if eof {
-		h.st = stFinal
+		p.cutShort(dir, h)
 	}
 	return n, again
 }

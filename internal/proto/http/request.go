@@ -49,7 +49,7 @@ func (p *parser) requestLine(h *half, b []byte, eof bool) (int, step) {
 		h.st = stIdle
 		return 0, wantsMore
 	}
-	from, to, n, ok := h.lineEnd(dir, b, eof)
+	to, n, ok := h.lineEnd(dir, b, eof)
 	if !ok || n > p.o.metaField {
 		if len(b) <= p.o.metaField {
 			return 0, wantsMore
@@ -59,7 +59,7 @@ func (p *parser) requestLine(h *half, b []byte, eof bool) (int, step) {
 		return 0, broken
 	}
 	h.scanned = 0
-	if from == to {
+	if to == 0 {
 		if h.ignored++; h.ignored > maxIgnoredLines {
 			return 0, broken
 		}
@@ -76,8 +76,11 @@ func (p *parser) requestLine(h *half, b []byte, eof bool) (int, step) {
 	}
 	m := &t.msg[dir]
 	at, _ := m.keep(b[:n])
-	m.line = span{at.off + uint32(from), uint32(to - from), false}
+	m.line = span{at.off, uint32(to), false}
 	m.block.off = uint32(len(m.raw))
+	if b[n-1] != '\n' {
+		t.AddEvent(evRequestLineIncomplete)
+	}
 	t.splitRequest()
 	t.readTarget()
 	t.Advance(dir, RequestHeaders)
@@ -209,7 +212,7 @@ func parseVersion(b []byte) (v version, extra bool) {
 	skip(true)
 	switch string(bytes.TrimRight(b, spaces+"\x00")) {
 	case "0.9", ".9":
-		return version09, extra
+		return version09, true
 	case "1.0":
 		return version10, extra
 	case "1.1":
@@ -228,26 +231,15 @@ func (t *Tx) readTarget() {
 	o := &t.opt.uri
 	if t.method == methodConnect {
 		host, _, num, bad := splitHostPort(raw)
-		if !validHost(host) {
-			t.AddEvent(evURIHostInvalid)
-			host = nil
+		if len(host) > 0 {
+			t.setURIHost(host, bad)
 		}
-		if bad {
-			t.AddEvent(evInvalidAuthorityPort)
-		}
-		t.setURIHost(raw, host)
 		t.uriPort = num
 		return
 	}
 	u := parseURI(raw)
-	if u.badPort {
-		t.AddEvent(evInvalidServerPort)
-	}
 	if len(u.host) > 0 {
-		if !validHost(u.host) {
-			t.AddEvent(evURIHostInvalid)
-		}
-		t.setURIHost(raw, u.host)
+		t.setURIHost(u.host, u.badHost)
 	}
 	t.uriPort = u.portNum
 	buf := make([]byte, 0, len(raw)+8)
@@ -263,7 +255,7 @@ func (t *Tx) readTarget() {
 	}
 	if u.hasFrag {
 		buf = append(buf, '#')
-		buf = append(buf, u.frag...)
+		buf = decodeQuery(buf, u.frag, o)
 	}
 	t.uri = buf
 	if o.doublePath && bytes.IndexByte(t.path, '%') >= 0 || o.doubleQuery && stillEscaped(u.query) {
@@ -291,14 +283,14 @@ func (u *uri) appendAuthority(b []byte) []byte {
 	return b
 }
 
-// setURIHost notes host, a part of the target raw.
-func (t *Tx) setURIHost(raw, host []byte) {
-	if len(host) == 0 {
-		return
+// setURIHost notes the host of the target; bad tells that its port is none.
+func (t *Tx) setURIHost(host []byte, bad bool) {
+	if bad || !validHost(host) {
+		t.AddEvent(evURIHostInvalid)
 	}
-	off := cap(raw) - cap(host)
-	t.rawHost = span{t.target.off + uint32(off), uint32(len(host)), false}
-	t.host = appendHost(make([]byte, 0, len(host)), host)
+	t.host = decodeQuery(make([]byte, 0, len(host)), host, &t.opt.uri)
+	t.host = appendLower(t.host[:0], t.host)
+	t.uriHost = true
 }
 
 // probe09 decides whether a request line without a version stands alone
@@ -314,15 +306,16 @@ func (p *parser) probe09(h *half, b []byte, eof bool) (int, step) {
 	return 0, again
 }
 
-// requestHeaders decides from the headers what follows.
-func (p *parser) requestHeaders(h *half, cut bool) {
+// requestHeaders decides from the headers what follows. It returns false when
+// that cannot be known.
+func (p *parser) requestHeaders(h *half, cut bool) bool {
 	const dir = proto.ToServer
 	t := h.tx
 	m := &t.msg[dir]
 	if cut {
 		// The end of the headers was not seen; they are not to be believed.
 		h.st = stFinal
-		return
+		return true
 	}
 	t.readHost()
 	t.readAuth()
@@ -330,45 +323,47 @@ func (p *parser) requestHeaders(h *half, cut bool) {
 	h.st, h.ignored = stFinal, 0
 	switch {
 	case te != nil:
-		if !hasToken(m.bytes(te.value), "chunked") {
+		if !containsFold(m.bytes(te.value), "chunked") {
+			return false
+		}
+		if m.version != version11 {
 			t.AddEvent(evRequestTransferEncoding)
-			break
 		}
 		h.st = stChunkLen
 	case cl != nil:
-		n, _ := contentLength(m.bytes(cl.value))
-		if n < 0 {
-			t.AddEvent(evRequestContentLength)
-		} else if n > 0 {
+		n, ok := t.contentLength(m.bytes(cl.value))
+		if !ok {
+			return false
+		}
+		if n > 0 {
 			h.st, h.left = stBody, n
 		}
 	}
 	if t.method == methodConnect && m.version != version09 {
 		t.Advance(dir, RequestBody)
 		h.st = stConnect
-		return
+		return true
 	}
 	if h.st != stFinal {
 		t.Advance(dir, RequestBody)
 		p.setupRequestBody(t)
 	}
+	return true
 }
 
-// hasToken tells whether list, separated by commas, has item token.
-func hasToken(list []byte, token string) bool {
-	for len(list) > 0 {
-		item := list
-		if i := bytes.IndexByte(list, ','); i >= 0 {
-			item, list = list[:i], list[i+1:]
-		} else {
-			list = nil
-		}
-		from, to := trim(item, 0, len(item))
-		if sameName(item[from:to], token) {
-			return true
-		}
+// contentLength reads a Content-Length and notes what is odd about it.
+func (t *Tx) contentLength(v []byte) (n int64, ok bool) {
+	n, before, behind := contentLength(v)
+	if n < 0 {
+		return 0, false
 	}
-	return false
+	if before {
+		t.AddEvent(evLengthExtraStart)
+	}
+	if behind {
+		t.AddEvent(evLengthExtraEnd)
+	}
+	return n, true
 }
 
 // readHost takes host and port from the Host header, and compares them with the
@@ -384,23 +379,17 @@ func (t *Tx) readHost() {
 		return
 	}
 	host, _, num, bad := splitHostPort(m.bytes(h.value))
-	if bad || !validHost(host) {
+	if bad && len(host) > 0 || len(host) > 0 && !validHost(host) {
 		t.AddEvent(evHeaderHostInvalid)
 	}
-	if len(t.host) == 0 {
+	if !t.uriHost {
 		if len(host) > 0 {
-			t.host = appendHost(make([]byte, 0, len(host)), host)
+			t.host = appendLower(make([]byte, 0, len(host)), host)
 		}
 		t.port = num
-		if t.uriPort >= 0 {
-			t.port = t.uriPort
-		}
 		return
 	}
 	t.port = t.uriPort
-	for len(host) > 1 && host[len(host)-1] == '.' {
-		host = host[:len(host)-1]
-	}
 	if !sameName(host, t.host) || t.uriPort >= 0 && num >= 0 && num != t.uriPort {
 		t.AddEvent(evHostAmbiguous)
 	}
@@ -442,7 +431,8 @@ func (p *parser) requestFinal(h *half, b []byte, eof bool) (int, step) {
 		n = len(b)
 	}
 	if i >= n {
-		// An empty line between requests belongs to neither.
+		// An empty line behind a request is taken for the end of its body.
+		h.tx.body[proto.ToServer].write(b[:n])
 		p.requestDone(h)
 		return n, again
 	}
@@ -451,7 +441,9 @@ func (p *parser) requestFinal(h *half, b []byte, eof bool) (int, step) {
 		return 0, again
 	}
 	t := h.tx
-	t.AddEvent(evRequestBodyUnexpected)
+	if b[n-1] == '\n' {
+		t.AddEvent(evRequestBodyUnexpected)
+	}
 	p.setupRequestBody(t)
 	t.msg[proto.ToServer].length += uint64(n)
 	t.body[proto.ToServer].write(b[:n])
@@ -480,7 +472,7 @@ func (p *parser) requestDone(h *half) {
 		return
 	}
 	t.msg[dir].complete = true
-	t.body[dir].end()
+	t.body[dir].end(proto.FileClosed)
 	p.closeFrame(t, dir, h.begin)
 	t.Advance(dir, RequestComplete)
 }

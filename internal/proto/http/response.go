@@ -22,6 +22,18 @@ func (p *parser) response(h *half, b []byte, eof bool) (int, step) {
 	case stHeaders, stTrailer:
 		return p.headers(dir, h, b, eof)
 	case stBody, stChunk:
+		if h.bodiless && h.tx.msg[dir].length == 0 && h.st == stBody {
+			// Unlike Suricata, which takes the next response for the body, because a
+			// 304 with the length of what it does not send is lawful and common.
+			n := min(len(b), len(nextResponse))
+			if string(b[:n]) == nextResponse[:n] && n > 0 {
+				if n < len(nextResponse) && !eof {
+					return 0, wantsMore
+				}
+				h.st = stFinal
+				return 0, again
+			}
+		}
 		return p.bodyBytes(dir, h, b, eof)
 	case stBodyClose:
 		t := h.tx
@@ -41,6 +53,9 @@ func (p *parser) response(h *half, b []byte, eof bool) (int, step) {
 	}
 	return len(b), wantsMore
 }
+
+// nextResponse is what begins a response.
+const nextResponse = "HTTP/1."
 
 // looksResponse tells whether line begins as a status line does. Browsers show
 // what does not as the body.
@@ -110,7 +125,7 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 		p.answered(h)
 		return p.junkBody(h)
 	}
-	from, to, n, ok := h.lineEnd(dir, b, eof)
+	to, n, ok := h.lineEnd(dir, b, eof)
 	if !ok {
 		if len(b) <= p.o.metaField && (len(b) < lineProbe || mayBeResponse(b)) {
 			return 0, wantsMore
@@ -122,7 +137,7 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 		}
 		return p.junkBody(h)
 	}
-	line := b[from:to]
+	line := b[:to]
 	if blank(line) {
 		if h.ignored++; h.ignored > maxIgnoredLines {
 			return 0, broken
@@ -156,8 +171,13 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	h.scanned = 0
 	t := p.answered(h)
 	m := &t.msg[dir]
+	if t.interim {
+		// Behind a "100 Continue".
+		t.interim = false
+		*m = message{raw: m.raw[:0], extra: m.extra[:0], hdrs: m.hdrs[:0]}
+	}
 	at, _ := m.keep(b[:n])
-	m.line = span{at.off + uint32(from), uint32(to - from), false}
+	m.line = span{at.off, uint32(to), false}
 	m.block.off = uint32(len(m.raw))
 	t.splitStatus()
 	t.Advance(dir, ResponseHeaders)
@@ -191,7 +211,6 @@ func (t *Tx) splitStatus() {
 	m := &t.msg[proto.ToClient]
 	b := m.bytes(m.line)
 	sub := func(from, to int) span { return span{m.line.off + uint32(from), uint32(to - from), false} }
-	t.hasLine = true
 	i := 0
 	for i < len(b) && (isSpace(b[i]) || b[i] == 0) {
 		i++
@@ -201,8 +220,12 @@ func (t *Tx) splitStatus() {
 		i++
 	}
 	m.proto = sub(start, i)
-	if m.version, _ = parseVersion(b[start:i]); m.version == versionBad {
-		t.AddEvent(evResponseProtocol)
+	extra := false
+	if m.version, extra = parseVersion(b[start:i]); m.version == versionBad {
+		t.AddEvent(evResponseLineProtocol)
+	}
+	if extra {
+		t.AddEvent(evProtocolExtra)
 	}
 	for i < len(b) && isSpace(b[i]) {
 		i++
@@ -214,7 +237,7 @@ func (t *Tx) splitStatus() {
 	t.statusB = sub(start, i)
 	t.status = parseStatus(b[start:i])
 	if t.status < 0 {
-		t.AddEvent(evResponseStatus)
+		t.AddEvent(evResponseLineStatus)
 	}
 	for i < len(b) && isSpace(b[i]) {
 		i++
@@ -238,66 +261,87 @@ func parseStatus(b []byte) int {
 }
 
 // responseHeaders decides from the headers what follows (RFC 9112 section 6.3,
-// as browsers apply it).
-func (p *parser) responseHeaders(h *half, cut bool) {
+// as browsers apply it). It returns false when that cannot be known.
+func (p *parser) responseHeaders(h *half, cut bool) bool {
 	const dir = proto.ToClient
 	t := h.tx
 	m := &t.msg[dir]
 	te, cl := m.header("transfer-encoding"), m.header("content-length")
 	h.ignored = 0
-	if t.status == 100 && te == nil && cl == nil && !cut {
-		p.continued(h)
-		return
+	if t.status == 100 && te == nil && !cut {
+		n := int64(0)
+		if cl != nil {
+			n, _, _ = contentLength(m.bytes(cl.value))
+		}
+		if n == 0 {
+			p.continued(h)
+			return true
+		}
 	}
 	if r := &p.h[proto.ToServer]; r.tx == t {
 		p.answerCame(r)
 	}
 	h.st = stFinal
 	t.Advance(dir, ResponseBody)
-	noBody := t.method == methodHead || cut ||
-		t.method == methodConnect && t.status >= 200 && t.status < 300 ||
-		te == nil && cl == nil && (t.status >= 100 && t.status < 200 || t.status == 204 || t.status == 304)
-	if noBody {
-		return
+	if cut || t.method == methodHead || t.method == methodConnect && t.status >= 200 && t.status < 300 {
+		return true
 	}
-	if v, ok := t.Header(dir, "content-type"); ok && containsFold(v, "multipart/byteranges") {
-		t.AddEvent(evMultipartByteranges)
+	if bodiless(t.status) {
+		if te == nil && cl == nil {
+			return true
+		}
+		// There must be no body, but browsers show what the server sends as one.
+		if t.status == 101 && cl != nil {
+			t.AddEvent(evSwitchWithLength)
+		}
+		t.AddEvent(evResponseBodyUnexpected)
+		h.bodiless = true
 	}
 	p.setupDecoder(t, dir)
 	switch {
 	case te != nil && containsFold(m.bytes(te.value), "chunked"):
-		if !sameName(m.bytes(te.value), "chunked") {
-			t.AddEvent(evResponseAbnormalTE)
-		}
-		if m.version != version11 {
-			t.AddEvent(evResponseChunkedOld)
-		}
+		p.chunkedResponse(t, m.bytes(te.value))
 		h.st = stChunkLen
 	case cl != nil:
-		n, _ := contentLength(m.bytes(cl.value))
-		if n < 0 {
+		n, ok := t.contentLength(m.bytes(cl.value))
+		if !ok {
 			t.AddEvent(evResponseContentLength)
-			h.st = stBodyClose
-		} else if n > 0 {
+			return false
+		}
+		if n > 0 {
 			h.st, h.left = stBody, n
 		}
 	default:
-		if te != nil {
-			t.AddEvent(evResponseTransferEncoding)
+		if v, ok := t.Header(dir, "content-type"); ok && containsFold(v, "multipart/byteranges") {
+			t.AddEvent(evMultipartByteranges)
 		}
 		h.st = stBodyClose
 	}
+	return true
 }
 
-// continued drops a "100 Continue"; the real response follows.
+// bodiless tells whether a response with this status has no body.
+func bodiless(status int) bool {
+	return status >= 100 && status < 200 || status == 204 || status == 304
+}
+
+// chunkedResponse notes what is odd about a chunked response.
+func (p *parser) chunkedResponse(t *Tx, te []byte) {
+	if len(te) != len("chunked") || !matchFold(te, "chunked") {
+		t.AddEvent(evResponseAbnormalTE)
+	}
+	if v := t.msg[proto.ToClient].version; v != version11 {
+		t.AddEvent(evResponseChunkedOld)
+	}
+}
+
+// continued notes a "100 Continue"; the real response follows.
 func (p *parser) continued(h *half) {
 	t := h.tx
 	if t.continues++; t.continues > 1 {
 		t.AddEvent(evContinueAlreadySeen)
 	}
-	m := &t.msg[proto.ToClient]
-	*m = message{raw: m.raw[:0], extra: m.extra[:0], hdrs: m.hdrs[:0]}
-	t.hasLine, t.status, t.statusB, t.statusMsg = false, -1, span{}, span{}
+	t.interim = true
 	h.st, h.scanned = stLine, 0
 }
 
@@ -337,7 +381,9 @@ func (p *parser) responseFinal(h *half, b []byte, eof bool) (int, step) {
 	}
 	t := h.tx
 	t.msg[dir].length += uint64(n)
-	t.AddEvent(evResponseBodyUnexpected)
+	if b[n-1] == '\n' {
+		t.AddEvent(evResponseBodyUnexpected)
+	}
 	t.body[dir].write(b[:n])
 	return n, again
 }
@@ -346,22 +392,23 @@ func (p *parser) responseFinal(h *half, b []byte, eof bool) (int, step) {
 func (p *parser) responseDone(h *half) {
 	const dir = proto.ToClient
 	t := h.tx
-	h.tx, h.st, h.pd = nil, stIdle, pending{}
+	bodied := h.bodiless
+	h.tx, h.st, h.pd, h.bodiless = nil, stIdle, pending{}, false
 	if t == nil {
 		return
 	}
 	t.msg[dir].complete = true
-	t.body[dir].end()
+	t.body[dir].end(proto.FileClosed)
 	p.closeFrame(t, dir, h.begin)
 	if r := &p.h[proto.ToServer]; r.tx == t && r.st == stProbe {
 		p.requestDone(r)
 	}
 	t.Advance(dir, ResponseComplete)
-	p.protocolChange(t)
+	p.protocolChange(t, bodied)
 }
 
 // protocolChange lets another protocol go on after CONNECT or 101.
-func (p *parser) protocolChange(t *Tx) {
+func (p *parser) protocolChange(t *Tx, bodied bool) {
 	r := &p.h[proto.ToServer]
 	switch {
 	case t.method == methodConnect && t.status >= 200 && t.status < 300:
@@ -372,7 +419,7 @@ func (p *parser) protocolChange(t *Tx) {
 			p.switched = true
 			p.c.Switch("")
 		}
-	case t.status == 101:
+	case t.status == 101 && !bodied:
 		up, ok := t.Header(proto.ToClient, "upgrade")
 		name := ""
 		switch {

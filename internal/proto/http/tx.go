@@ -65,8 +65,6 @@ type header struct {
 	hash        uint32
 	next        uint16 // next header of the same bucket plus one
 	repeated    bool
-	folded      bool
-	trailer     bool
 }
 
 // message is a request or a response. raw holds the start line and the header
@@ -110,7 +108,7 @@ type Tx struct {
 	uri       []byte // http.uri
 	path      []byte // normalised path
 	host      []byte // http.host
-	rawHost   span   // host of the target
+	uriHost   bool   // host is the target's, not the Host header's
 	hasURI    bool
 	port      int // -1: none
 	uriPort   int
@@ -120,7 +118,7 @@ type Tx struct {
 	statusB   span
 	statusMsg span
 	continues int
-	hasLine   bool // a status line was seen
+	interim   bool // what is there is a "100 Continue"
 
 	body [2]bodySide
 

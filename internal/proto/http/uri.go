@@ -6,12 +6,13 @@ import "bytes"
 type uri struct {
 	scheme, user, pass, host, port, path, query, frag []byte
 	hasQuery, hasFrag                                 bool
-	badPort                                           bool
+	badHost                                           bool
 	portNum                                           int // -1: none
 }
 
-// parseURI splits a request target as browsers and servers do, not as RFC 3986
-// asks: nothing is refused.
+// parseURI splits a request target as Suricata does, not as RFC 3986 asks:
+// nothing is refused, and what follows a scheme is an authority with or without
+// slashes.
 func parseURI(b []byte) (u uri) {
 	u.portNum = -1
 	if len(b) == 0 {
@@ -20,10 +21,7 @@ func parseURI(b []byte) (u uri) {
 	if b[0] != '/' {
 		if i := bytes.IndexByte(b, ':'); i >= 0 {
 			u.scheme, b = b[:i], b[i+1:]
-			// Two slashes begin an authority; three or more are a path.
-			if len(b) > 2 && b[0] == '/' && b[1] == '/' && b[2] != '/' {
-				b = u.authority(b[2:])
-			}
+			b = u.authority(b)
 		}
 	}
 	if i := bytes.IndexByte(b, '#'); i >= 0 {
@@ -36,56 +34,64 @@ func parseURI(b []byte) (u uri) {
 	return u
 }
 
-// authority takes [user[:pass]@]host[:port] off b.
+// authority takes [//][user[:pass]@]host[:port] off b. Without a host b stays as
+// it is.
 func (u *uri) authority(b []byte) []byte {
-	a, rest := b, []byte(nil)
-	if i := bytes.IndexAny(b, "/?#"); i >= 0 {
-		a, rest = b[:i], b[i:]
+	a, slashes := b, hasPrefix(b, "//")
+	if slashes {
+		a = a[2:]
 	}
-	if i := bytes.IndexByte(a, '@'); i >= 0 {
+	rest := []byte(nil)
+	if i := bytes.IndexAny(a, "/?#"); i >= 0 {
+		a, rest = a[:i], a[i:]
+	}
+	if i := bytes.IndexByte(a, '@'); slashes && i >= 0 {
 		u.user = a[:i]
 		a = a[i+1:]
 		if j := bytes.IndexByte(u.user, ':'); j >= 0 {
 			u.user, u.pass = u.user[:j], u.user[j+1:]
 		}
 	}
-	u.hostPort(a)
+	host, port, num, bad := splitHostPort(a)
+	if len(host) == 0 {
+		u.user, u.pass = nil, nil
+		return b
+	}
+	u.host, u.port, u.portNum, u.badHost = host, port, num, bad
+	if bad && len(port) == 0 && len(a) > 0 && a[len(a)-1] == ':' {
+		// A colon without a port is read as part of the path.
+		u.badHost = false
+		return b[len(b)-len(rest)-1:]
+	}
 	return rest
 }
 
-// hostPort splits host[:port]; an IPv6 address stands in brackets.
-func (u *uri) hostPort(a []byte) {
-	u.host, u.port, u.portNum, u.badPort = splitHostPort(a)
-}
-
 // splitHostPort returns host and port of a; num is -1 when there is no port, bad
-// tells that there is something in its place.
+// tells that something else stands in its place.
 func splitHostPort(a []byte) (host, port []byte, num int, bad bool) {
 	a = bytes.Trim(a, " \t")
-	num = -1
 	if len(a) > 0 && a[0] == '[' {
 		i := bytes.IndexByte(a, ']')
 		if i < 0 {
 			return a, nil, -1, true
 		}
 		host, a = a[:i+1], a[i+1:]
-		if len(a) == 0 {
-			return host, nil, -1, false
-		}
-		if a[0] != ':' {
-			return host, nil, -1, true
-		}
-		port = a[1:]
 	} else {
-		i := bytes.IndexByte(a, ':')
+		i := bytes.IndexAny(a, ":/?#")
 		if i < 0 {
 			return a, nil, -1, false
 		}
-		host, port = a[:i], a[i+1:]
+		host, a = a[:i], a[i:]
 	}
-	port = bytes.Trim(port, " \t")
-	if len(port) == 0 {
-		return host, port, -1, true
+	if len(a) == 0 {
+		return host, nil, -1, false
+	}
+	if a[0] != ':' {
+		return host, nil, -1, true
+	}
+	port = bytes.Trim(a[1:], " \t")
+	if i := bytes.IndexAny(port, "/?#"); i >= 0 {
+		port = port[:i]
 	}
 	n := 0
 	for _, c := range port {
@@ -100,12 +106,9 @@ func splitHostPort(a []byte) (host, port []byte, num int, bad bool) {
 	return host, port, n, false
 }
 
-// appendHost appends host in lower case and without dots at its end.
-func appendHost(dst, host []byte) []byte {
-	for len(host) > 1 && host[len(host)-1] == '.' {
-		host = host[:len(host)-1]
-	}
-	for _, c := range host {
+// appendLower appends b in lower case.
+func appendLower(dst, b []byte) []byte {
+	for _, c := range b {
 		dst = append(dst, lower(c))
 	}
 	return dst
@@ -120,6 +123,9 @@ func validHost(host []byte) bool {
 		return validIPv6(host)
 	}
 	label := 0
+	if n := len(host); n > 1 && host[n-1] == '.' {
+		host = host[:n-1]
+	}
 	for _, c := range host {
 		if c == '.' {
 			if label == 0 || label > 63 {
@@ -133,7 +139,7 @@ func validHost(host []byte) bool {
 		}
 		label++
 	}
-	return label <= 63
+	return label > 0 && label <= 63
 }
 
 // validIPv6 judges "[...]" without allocating.
