@@ -92,7 +92,7 @@ func (e *Engine) open(s *Session, p *packet.Parsed, st State, fl sflag) bool {
 	if fl&sfMidstream != 0 {
 		e.Counters.MidstreamPickups++
 	}
-	s.State, s.prev, s.flags = st, None, fl
+	s.State, s.prev, s.flags = st, None, fl|s.flags&sfMissedSyn
 	c, v := &s.h[e.dir], &s.h[1-e.dir]
 	// The receiver of the data decides overlaps.
 	c.policy, v.policy = e.opt.policyOf(&p.Dst), e.opt.policyOf(&p.Src)

@@ -5,6 +5,9 @@ import "mirador/internal/packet"
 // begin handles the first packet of a connection, or one of no connection.
 func (e *Engine) begin(s *Session, p *packet.Parsed) (Verdict, Flags) {
 	pick := e.opt.Midstream || e.opt.AsyncOneside
+	if p.Flags&packet.RST == 0 && p.Flags&(packet.SYN|packet.ACK) != packet.SYN {
+		s.flags |= sfMissedSyn
+	}
 	n := e.n
 	switch {
 	case p.Flags&packet.RST != 0:
@@ -54,11 +57,13 @@ func (e *Engine) syn(s *Session, p *packet.Parsed) (Verdict, Flags) {
 		v.wscale = min(p.WScale, maxWScale)
 	}
 	if e.n > 0 {
-		if fastOpen(p) {
-			s.flags |= sfTFO
-		}
 		c.nextSeq += e.n
 		e.data(s, p)
+		if fastOpen(p) {
+			s.flags |= sfTFO
+		} else {
+			e.add = false // most stacks do not take them: a lone payload until the answer says else
+		}
 	}
 	return Accepted, Fresh
 }
@@ -710,4 +715,6 @@ func (e *Engine) closeByRst(s *Session, p *packet.Parsed, own, opp *half) {
 	}
 	e.noteTS(s, p, own)
 	e.upd |= updOwn
+	// Data of a RST is never part of the stream, and not a lone payload either.
+	e.add = e.n > 0
 }

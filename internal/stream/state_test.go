@@ -230,11 +230,11 @@ func TestHandshake(t *testing.T) {
 			V FA 0 101 ts=100 => syn_sent invalid pkt_invalid_timestamp
 			V SA 500 101 => syn_recv`},
 		{"data in the syn, taken", `
-			C S 100 0 "query" => syn_sent fresh added
+			C S 100 0 "query" => syn_sent fresh
 			V SA 500 106 => syn_recv
 			C A 106 501 => established opened`},
 		{"data in the syn, not taken", `
-			C S 100 0 "query" => syn_sent fresh added
+			C S 100 0 "query" => syn_sent fresh
 			V SA 500 101 => syn_recv
 			C A 101 501 "query" => established opened added`},
 	}
@@ -316,7 +316,7 @@ func TestEstablished(t *testing.T) {
 			C A 101 501 "alive" => established suspected_rst_inject added
 			V A 501 106 => established`},
 		{"reset with data", shake + `
-			C RA 101 501 "denied" => closed ended`},
+			C RA 101 501 "denied" => closed ended added`},
 		{"fin", shake + `
 			V FA 501 999999 => established invalid pkt_invalid_ack fin_invalid_ack
 			V FA 90000 101 => established invalid fin_out_of_window

@@ -44,3 +44,18 @@ func (s *Session) Kept(dir uint8) (data []byte, offset uint64) {
 	i, j := h.index(at), h.index(h.edge)
 	return h.buf[i:j:j], at
 }
+
+// Unread returns the contiguous bytes of direction dir that the application layer
+// has not used, and the stream offset of the first. They are valid until the next
+// call of the Engine for this session.
+func (s *Session) Unread(dir uint8) (data []byte, offset uint64) {
+	h := &s.h[dir&1]
+	if h.appOff || h.app >= h.edge {
+		return nil, h.app
+	}
+	if h.brk.find(h.app) < len(h.brk.l) {
+		return nil, h.app
+	}
+	i, j := h.index(h.app), h.index(h.edge)
+	return h.buf[i:j:j], h.app
+}

@@ -115,6 +115,7 @@ const (
 	sfClosedByRst
 	sfFinished
 	sfOpened
+	sfMissedSyn
 )
 
 // Session is one TCP connection. The zero value is ready; it belongs to one flow
@@ -150,6 +151,11 @@ func (s *Session) Established() bool { return s.flags&sfOpened != 0 }
 
 // IsMidstream tells whether s was picked up midstream.
 func (s *Session) IsMidstream() bool { return s.flags&sfMidstream != 0 }
+
+// MissedSYN tells whether a packet came that could only have begun the session
+// midstream, whether or not that is allowed (Suricata: exception policy
+// stream_midstream applied).
+func (s *Session) MissedSYN() bool { return s.flags&sfMissedSyn != 0 }
 
 // IsAsync tells whether only one side is seen.
 func (s *Session) IsAsync() bool { return s.flags&sfAsync != 0 }
