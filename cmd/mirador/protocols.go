@@ -4,6 +4,7 @@ import (
 	"mirador/internal/proto"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
+	"mirador/internal/proto/ssh"
 	"mirador/internal/proto/tls"
 )
 
@@ -13,6 +14,7 @@ func protocols() []*proto.Protocol {
 	return []*proto.Protocol{
 		http.Protocol(),
 		tls.Protocol(),
+		ssh.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +43,8 @@ type replayFlags struct {
 	quiet       bool
 	quarantine  string
 	each        bool
+	cpuProfile  string
+	repeat      int
 	// Accepted for those who come from Suricata; they change nothing here.
 	runmode  string
 	noRandom bool
@@ -90,7 +93,9 @@ error is shown and the exit code is 1. The exit code is 2 when --fail-on is hit.
 	fl.BoolVar(&f.noRandom, "no-random", false, "accepted; nothing here is random")
 	fl.BoolVar(&f.fatal, "init-errors-fatal", false, "same as --rules-errors=fail, and stop before the first packet")
 	fl.CountVarP(&f.verbose, "verbose", "v", "say more (each problem of the rules)")
-	for _, n := range []string{"runmode", "no-random", "strict-rule-keywords", "init-errors-fatal"} {
+	fl.StringVar(&f.cpuProfile, "cpuprofile", "", "write a CPU profile of the packets (without loading) to `file`")
+	fl.IntVar(&f.repeat, "repeat", 1, "replay the captures so often (benchmarks)")
+	for _, n := range []string{"cpuprofile", "repeat", "runmode", "no-random", "strict-rule-keywords", "init-errors-fatal"} {
 		_ = fl.MarkHidden(n)
 	}
 	return c
@@ -252,7 +257,14 @@ func (f *replayFlags) run(ctx context.Context, c *cobra.Command, args []string) 
 	}
 	p := f.newPlayer(c, e)
 	p.loaded = loaded
-	if err := p.playAll(ctx, args, files); err != nil {
+	files = slices.Repeat(files, max(1, f.repeat))
+	stop, err := f.profile()
+	if err != nil {
+		return err
+	}
+	err = p.playAll(ctx, args, files)
+	stop()
+	if err != nil {
 		return err
 	}
 	if !f.quiet {
@@ -270,6 +282,21 @@ func (f *replayFlags) run(ctx context.Context, c *cobra.Command, args []string) 
 		return &failure{code: exitFindings, err: fmt.Errorf("%d alerts, the worst of severity %d (--fail-on %s)", p.alerts.total, p.alerts.worst, f.failOn)}
 	}
 	return nil
+}
+
+// profile starts a CPU profile when one is asked for.
+func (f *replayFlags) profile() (stop func(), err error) {
+	if f.cpuProfile == "" {
+		return func() {}, nil
+	}
+	out, err := os.Create(f.cpuProfile)
+	if err != nil {
+		return nil, fmt.Errorf("open profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return nil, fmt.Errorf("start profile: %w", err)
+	}
+	return func() { pprof.StopCPUProfile(); out.Close() }, nil
 }
 
 func (f *replayFlags) refusedError(n int) error {
@@ -407,6 +434,7 @@ func (p *player) prepare(out string) error {
 		o.Stream.ChecksumValidation = false
 	}
 	o.Mirror = !f.noMirror
+	o.Decoder.StopTruncated = true
 	o.SimulateIPS = f.simulateIPS
 	if f.noDedup {
 		o.DedupWindow = 0

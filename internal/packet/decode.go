@@ -18,7 +18,8 @@ type Options struct {
 	// NoERSPANI takes GRE with protocol 0x88be and no sequence number as unknown,
 	// instead of as ERSPAN type I.
 	NoERSPANI bool
-	// StopTruncated stops at an IP packet that is longer than its frame, as
+	// StopTruncated stops at an IP packet of the frame itself (not of a tunnel) that
+	// is longer than its frame, as
 	// Suricata does: event trunc_pkt, no addresses. Without it such a packet has
 	// the event too, but is Truncated and decoded as far as it goes: that is how
 	// mirrored packets look that AWS has cut.

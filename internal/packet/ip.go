@@ -57,7 +57,7 @@ func (d *Decoder) ipv4(p *Parsed, off int, in *inner) {
 		p.AddEvent(IPv4TruncPkt)
 		p.Truncated = true
 		end = len(p.Data)
-		if d.opts.StopTruncated || hlen > len(b) {
+		if d.opts.StopTruncated && p.Recursion == 0 || hlen > len(b) {
 			p.Invalid = true
 			return
 		}

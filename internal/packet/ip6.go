@@ -22,7 +22,7 @@ func (d *Decoder) ipv6(p *Parsed, off int, in *inner) {
 		p.AddEvent(IPv6TruncPkt)
 		p.Truncated = true
 		end = len(p.Data)
-		if d.opts.StopTruncated {
+		if d.opts.StopTruncated && p.Recursion == 0 {
 			p.Invalid = true
 			return
 		}

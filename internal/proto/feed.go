@@ -285,14 +285,9 @@ func (c *Conn) decide(id ID) {
 	}
 }
 
-// Finish tells the parser that both directions end, and completes what is open.
-// The owner then inspects and logs a last time.
+// Finish ends the application layer: no bytes follow. The owner has fed what was
+// left of both directions with eof set, and inspects and logs a last time.
 func (c *Conn) Finish() {
-	for _, d := range [2]Dir{ToServer, ToClient} {
-		if !c.EOF[d] && !c.stopped[d] && c.parser != nil && !c.Hint.UDP {
-			c.Feed(d, nil, c.Offset[d], true)
-		}
-	}
 	if c.App == Unknown && (c.Side[0] == Failed || c.Side[1] == Failed) {
 		c.App = Failed
 	}

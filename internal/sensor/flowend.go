@@ -12,10 +12,25 @@ import (
 func (w *Worker) flowEnd(e *entry, why flow.Reason) {
 	saved := w.saveFrame()
 	w.cur, w.pseudo, w.mirrored = e, true, e.V.src
-	w.finishFlow(e, why)
+	w.finishGuarded(e, why)
 	w.cur, w.pseudo, w.final = nil, false, false
 	w.restoreFrame(saved)
 	w.release(e)
+}
+
+// finishGuarded is finishFlow with a fire door: a panic costs the rest of this
+// flow's records, nothing else.
+func (w *Worker) finishGuarded(e *entry, why flow.Reason) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.Stats.Panics++
+			w.dp.FlowEnd = false
+			if w.opt.Quarantine != nil {
+				w.opt.Quarantine(packet.LinkRaw, nil, 0, e.Last, v)
+			}
+		}
+	}()
+	w.finishFlow(e, why)
 }
 
 // frameState is what describes the frame being processed while a flow's end

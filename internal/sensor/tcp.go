@@ -167,8 +167,14 @@ func (w *Worker) tcpEnd(e *entry) {
 		}
 	}
 	w.streamEvents()
-	if e.V.app != nil {
-		e.V.app.Finish()
+	if c := e.V.app; c != nil {
+		for _, d := range [2]proto.Dir{proto.ToServer, proto.ToClient} {
+			if !c.EOF[d] && !c.Stopped(d) {
+				data, off := s.Unread(uint8(d))
+				c.Feed(d, data, off, true)
+			}
+		}
+		c.Finish()
 	}
 	for dir := range uint8(2) {
 		for n := 0; n < maxEndWindows; n++ {
