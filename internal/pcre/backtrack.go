@@ -102,8 +102,7 @@ next:
 				continue next
 			}
 		case opTake:
-			end := re.runOf(in, data, pos)
-			m.work += 1 + (end-pos)>>3
+			end := m.runOf(re, in, data, pos)
 			if end-pos < int(in.x) {
 				break
 			}
@@ -114,8 +113,7 @@ next:
 			pc++
 			continue
 		case opGreedy:
-			end := re.runOf(in, data, pos)
-			m.work += 1 + (end-pos)>>3
+			end := m.runOf(re, in, data, pos)
 			lo := pos + int(in.x)
 			if end < lo {
 				break

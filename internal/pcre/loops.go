@@ -2,12 +2,27 @@ package pcre
 
 import "bytes"
 
+// longRun is the length in bytes from which the end of a loop's run is kept.
+const longRun = 16
+
 // runOf returns how far a loop over single bytes can go from pos, at most in.y bytes.
-func (re *Regexp) runOf(in *inst, data []byte, pos int) int {
-	if in.y == inf {
-		return re.runTo(in, data, pos, len(data))
+// The last long run is kept: the next start positions often lie in it.
+func (m *Machine) runOf(re *Regexp, in *inst, data []byte, pos int) int {
+	if in.y != inf {
+		end := re.runOfAtMost(in, data, pos, int(in.y))
+		m.work += 1 + (end-pos)>>3
+		return end
 	}
-	return re.runOfAtMost(in, data, pos, int(in.y))
+	m.work++
+	if in == m.runIn && pos >= m.runStart && pos <= m.runEnd {
+		return m.runEnd
+	}
+	end := re.runTo(in, data, pos, len(data))
+	if end-pos >= longRun {
+		m.runIn, m.runStart, m.runEnd = in, pos, end
+		m.work += (end - pos) >> 3
+	}
+	return end
 }
 
 func (re *Regexp) runOfAtMost(in *inst, data []byte, pos, most int) int {

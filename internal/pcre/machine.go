@@ -44,8 +44,11 @@ type Machine struct {
 	memo     []uint64
 	memoLen  int // len(subject)+1, the distance between two places in memo
 	memoOn   bool
-	work     int // what the present match has cost
-	workMax  int // the bound of it: at first the one after which help is asked for
+	work     int   // what the present match has cost
+	workMax  int   // the bound of it: at first the one after which help is asked for
+	runIn    *inst // the loop whose long run is kept
+	runStart int
+	runEnd   int
 	skipTo   int // where (*SKIP) wants to go on
 	start    int // where the present attempt starts
 	from     int // where the search starts
@@ -194,6 +197,7 @@ func (re *Regexp) attempts(m *Machine, s *scan, at int, opts MatchFlags) (int, i
 	m.from = s.from
 	m.wantRegs = opts&WantGroups != 0
 	m.memoOn = false
+	m.runIn = nil
 	m.work = 0
 	m.workMax = m.easy
 	if m.easy > 0 {
