@@ -60,7 +60,17 @@ func buildEngine(p *engineParams) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	e, err := newEngine(flat)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.compile(p)
+}
+
+// newEngine makes the protocol table and reads the outputs; compile makes the rest.
+func newEngine(flat *config.Flat) (*engine, error) {
 	e := &engine{flat: flat}
+	var err error
 	if e.table, err = proto.NewTable(protocols(), flat.Protocol); err != nil {
 		return nil, err
 	}
@@ -70,7 +80,7 @@ func buildEngine(p *engineParams) (*engine, error) {
 	for i := range e.outputs.EVE {
 		e.outputs.EVE[i].Loggers = loggers(flat, i)
 	}
-	return e, e.compile(p)
+	return e, nil
 }
 
 // compile reads the rules and compiles them.
@@ -79,6 +89,11 @@ func (e *engine) compile(p *engineParams) error {
 	if err != nil {
 		return err
 	}
+	return e.compileRules(p, rules, problems)
+}
+
+// compileRules compiles rules that were read already, problems with them included.
+func (e *engine) compileRules(p *engineParams, rules []*rule.Rule, problems []rule.Problem) error {
 	e.problems = problems
 	o, err := e.detectOptions(p)
 	if err != nil {
