@@ -136,6 +136,9 @@ func (p *parser) restart() {
 // initial opens an Initial packet and returns its length.
 func (p *parser) initial(dir proto.Dir, b []byte, h *long) int {
 	t := p.newTx(dir, h.version)
+	if !supported(h.version) {
+		return 0
+	}
 	token, n := varint(h.rest)
 	if n == 0 || token > uint64(len(h.rest)-n) {
 		t.AddEvent(EventErrorOnData)
@@ -148,9 +151,6 @@ func (p *parser) initial(dir proto.Dir, b []byte, h *long) int {
 		return 0
 	}
 	end := at + int(size)
-	if !supported(h.version) {
-		return end
-	}
 	plain, ok := p.open(dir, b[:end], at, h)
 	if !ok {
 		t.AddEvent(EventFailedDecrypt)
