@@ -214,6 +214,9 @@ func (e *Engine) Finish(s *Session) {
 	s.eng = e
 	s.flags |= sfFinished
 	for d := range s.h {
+		if s.State == SynSent && s.flags&sfTFO == 0 {
+			s.h[d].forget(&e.pool) // data of a SYN that nobody answered
+		}
 		s.h[d].limit = s.h[d].edge
 		s.h[d].over = true
 	}

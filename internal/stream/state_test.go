@@ -506,3 +506,28 @@ func TestEventNames(t *testing.T) {
 		t.Error("EventByName found an event that is not there")
 	}
 }
+
+// TestSynData: data of a SYN is shown when the answer takes it, or at the end when
+// it came with a fast open cookie.
+func TestSynData(t *testing.T) {
+	for _, taken := range []bool{true, false} {
+		e := newEngine(t, stream.DefaultOptions())
+		var s stream.Session
+		e.Packet(&s, seg(100, 0, packet.SYN, []byte("query")), 0)
+		want := ""
+		if taken {
+			e.Packet(&s, seg(500, 106, packet.SYN|packet.ACK, nil), 1)
+			want = "query"
+		}
+		if got := string(drainApp(&s, 0, nil)); got != want {
+			t.Errorf("taken %v: App = %q, want %q", taken, got, want)
+		}
+		e.Finish(&s)
+		if got := string(drainApp(&s, 0, nil)); got != "" {
+			t.Errorf("taken %v: at the end App = %q", taken, got)
+		}
+		if w, ok := s.Raw(0); ok && !taken {
+			t.Errorf("Raw = %q", w.Data)
+		}
+	}
+}
