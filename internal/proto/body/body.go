@@ -34,7 +34,9 @@ type Note uint8
 
 // The notes.
 const (
-	// Failed: a layer could not be decoded; its input went on as it was.
+	// Failed: a layer could not be decoded to its end; the rest of its input was
+	// dropped. A body that is not compressed at all is no failure: it goes on as
+	// it is.
 	Failed Note = 1 << iota
 	// Bomb: the output was out of all proportion; decoding was given up.
 	Bomb

@@ -116,7 +116,7 @@ func TestLayers(t *testing.T) {
 }
 
 func TestNotCompressed(t *testing.T) {
-	for _, text := range []string{"X5O!P%@AP[4\\PZX54", `{"sdk_version":"30","app_package":"x"}`, "a", "",
+	for _, text := range []string{"X5O!P%@AP[4\\PZX54", `{"sdk_version":"30","app_package":"x"}`, "",
 		strings.Repeat("plain text, not compressed at all. ", 1000)} {
 		for _, enc := range []body.Encoding{body.Gzip, body.Deflate} {
 			for _, cut := range []func() int{nil, func() int { return 1 }} {

@@ -130,7 +130,7 @@ func (l *layer) start(f uint8) {
 // anything went out.
 func (l *layer) run(d *Decoder, i int, b []byte) {
 	for {
-		rest, r := l.decode(d, i, b, false)
+		r := l.decode(d, i, b, false)
 		if d.stop || r == more {
 			return
 		}
@@ -144,16 +144,11 @@ func (l *layer) run(d *Decoder, i int, b []byte) {
 			d.note |= LZMAMemory
 		}
 		if l.head == nil {
-			// Something went out already. What follows goes on as it is.
+			// Something went out already; what follows cannot be told.
 			d.note |= Failed
 			l.flush(d, i)
-			l.format = fmtPlain
-			if l.lzma != nil || l.br != nil {
-				l.format = fmtEnd
-				rest = nil
-			}
+			l.format = fmtEnd
 			l.drop()
-			d.emit(i, rest)
 			return
 		}
 		if f, ok := l.next(); ok {
@@ -161,7 +156,6 @@ func (l *layer) run(d *Decoder, i int, b []byte) {
 			b = l.head
 			continue
 		}
-		d.note |= Failed
 		head := l.head
 		l.format, l.head, l.held = fmtPlain, nil, nil
 		l.drop()
@@ -190,25 +184,12 @@ func (l *layer) finish(d *Decoder, i int) {
 	if l.format == fmtEnd || l.format == fmtPlain && l.begun {
 		return
 	}
-	if !l.begun {
-		// Too short to be anything.
-		l.begun, l.format = true, fmtPlain
-		d.emit(i, l.head)
-		l.head = nil
-		return
-	}
 	if l.format == fmtLZMA || l.format == fmtBrotli {
 		l.decode(d, i, nil, true)
 	}
 	l.flush(d, i)
-	if l.head != nil {
-		// Nothing ever came out.
-		head := l.head
-		l.head, l.format = nil, fmtEnd
-		d.note |= Failed
-		d.emit(i, head)
-		return
-	}
+	// A beginning from which nothing came out is no more than that.
+	l.head = nil
 	l.format = fmtEnd
 	l.drop()
 }
@@ -241,23 +222,23 @@ func (l *layer) flush(d *Decoder, i int) {
 	d.emit(i, b)
 }
 
-// decode runs the decoder of the format over b and returns what it did not use.
-func (l *layer) decode(d *Decoder, i int, b []byte, last bool) (rest []byte, r result) {
+// decode runs the decoder of the format over b.
+func (l *layer) decode(d *Decoder, i int, b []byte, last bool) (r result) {
 	switch l.format {
 	case fmtLZMA:
-		return nil, l.lzma.write(l, d, i, b, last)
+		return l.lzma.write(l, d, i, b, last)
 	case fmtBrotli:
-		return nil, l.br.write(l, d, i, b)
+		return l.br.write(l, d, i, b)
 	case fmtGzip:
 		if l.gz != gzBody {
 			if b, r = l.gzipHeader(b); r != ended {
-				return b, r
+				return r
 			}
 		}
 	case fmtZlib:
 		for ; l.gzLeft < 2; l.gzLeft++ {
 			if len(b) == 0 {
-				return b, more
+				return more
 			}
 			b = b[1:]
 		}
@@ -267,10 +248,10 @@ func (l *layer) decode(d *Decoder, i int, b []byte, last bool) (rest []byte, r r
 		b = b[used:]
 		l.output(d, i, l.inf.take())
 		if d.stop {
-			return b, more
+			return more
 		}
 		if r != full {
-			return b, r
+			return r
 		}
 	}
 }

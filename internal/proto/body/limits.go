@@ -53,7 +53,7 @@ const (
 	// takes 200).
 	MaxBoundary = 200
 	// maxPartHeader bounds the header block of one part.
-	maxPartHeader = 8 << 10
+	maxPartHeader = 32 << 10
 	// MaxName is the longest file name kept.
 	MaxName = 4 << 10
 )

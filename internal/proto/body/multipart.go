@@ -17,8 +17,7 @@ type PartNote uint8
 
 // The notes, after Suricata's events MULTIPART_*.
 const (
-	PartGeneric    PartNote = 1 << iota // no boundary where one must be
-	PartNoFileData                      // a file without a byte
+	PartNoFileData PartNote = 1 << iota // a delimiter right behind the header of a file
 	PartBadHeader                       // a header line that is none, or too many
 )
 
@@ -35,21 +34,18 @@ const (
 // one header line and nothing of the parts.
 type Multipart struct {
 	sink  PartSink
-	full  []byte // "\r\n--" and the boundary
-	delim []byte // full without the CR
+	delim []byte // CRLF, two dashes and the boundary
 	fail  []uint8
 	state uint8
-	at    int  // bytes of delim that the input so far ends with
-	cr    bool // a CR before them, not passed on
-	// virtual: the first byte of the match is the line end of what came before,
-	// not a byte of the part.
+	at    int // bytes of delim that the input so far ends with
+	// virtual: the first two bytes of the match are the line end of what came
+	// before, not bytes of the part.
 	virtual bool
 	line    []byte // header line, or what follows a delimiter
 	size    int    // of the header block
 	file    bool
 	name    []byte
 	named   bool
-	any     bool // the open file has data
 	note    PartNote
 }
 
@@ -59,8 +55,7 @@ func NewMultipart(boundary []byte, s PartSink) *Multipart {
 	if len(boundary) > MaxBoundary {
 		boundary = boundary[:MaxBoundary]
 	}
-	m := &Multipart{sink: s, full: append([]byte("\r\n--"), boundary...), at: 1, virtual: true}
-	m.delim = m.full[1:]
+	m := &Multipart{sink: s, delim: append([]byte("\r\n--"), boundary...), at: 2, virtual: true}
 	m.fail = make([]uint8, len(m.delim)+1)
 	for i, k := 1, 0; i < len(m.delim); i++ {
 		for k > 0 && m.delim[i] != m.delim[k] {
@@ -92,12 +87,17 @@ func (m *Multipart) Write(b []byte) PartNote {
 	return m.note
 }
 
-// Close ends the body. An open file is cut short.
-func (m *Multipart) Close() PartNote {
+// Close ends the body. whole tells that all of it came; then an open file is
+// complete even without a last delimiter.
+func (m *Multipart) Close(whole bool) PartNote {
 	m.note = 0
 	if m.state == mpBody {
-		m.keepBack()
-		m.closeFile(false)
+		if m.at != 2 {
+			// A line end alone is taken for the one before a delimiter.
+			m.release(m.at)
+		}
+		m.at = 0
+		m.closeFile(whole)
 	}
 	m.state = mpEnd
 	return m.note
@@ -105,43 +105,24 @@ func (m *Multipart) Close() PartNote {
 
 // data passes on bytes of a part.
 func (m *Multipart) data(b []byte) {
-	if m.state == mpPreamble {
-		m.note |= PartGeneric
-		return
-	}
-	if m.file && len(b) > 0 {
-		m.any = true
+	if m.state == mpBody && m.file && len(b) > 0 {
 		m.sink.FileData(b)
 	}
 }
 
-// keepBack passes on what was held back as a possible delimiter.
-func (m *Multipart) keepBack() {
-	m.release(m.at)
-	m.at = 0
-}
-
-// release passes on the held CR and the first n bytes of the delimiter.
+// release passes on the first n bytes of the delimiter, which turned out to be
+// none.
 func (m *Multipart) release(n int) {
-	from := 1
-	if m.cr {
-		from, m.cr = 0, false
+	from := 0
+	if m.virtual {
+		from = min(2, n)
+		m.virtual = n < 2
 	}
-	if m.virtual && n > 0 {
-		from, m.virtual = 2, false
-	}
-	m.data(m.full[from : n+1])
+	m.data(m.delim[from:n])
 }
 
 // scan looks for the delimiter.
 func (m *Multipart) scan(b []byte) []byte {
-	if m.cr && m.at == 0 {
-		if b[0] == '\n' {
-			m.at, b = 1, b[1:]
-		} else {
-			m.release(0)
-		}
-	}
 	for m.at > 0 {
 		rest := m.delim[m.at:]
 		n := min(len(rest), len(b))
@@ -157,7 +138,7 @@ func (m *Multipart) scan(b []byte) []byte {
 		m.at = k
 	}
 	if i := bytes.Index(b, m.delim); i >= 0 {
-		m.data(m.hold(b[:i]))
+		m.data(b[:i])
 		return m.found(b[i+len(m.delim):])
 	}
 	k := 0
@@ -170,37 +151,27 @@ func (m *Multipart) scan(b []byte) []byte {
 		}
 	}
 	m.at = k
-	m.data(m.hold(b[:len(b)-k]))
+	m.data(b[:len(b)-k])
 	return nil
-}
-
-// hold takes a CR off the end of b: it may belong to a delimiter.
-func (m *Multipart) hold(b []byte) []byte {
-	if n := len(b); n > 0 && b[n-1] == '\r' {
-		m.cr = true
-		return b[:n-1]
-	}
-	return b
 }
 
 // found ends the part before a delimiter.
 func (m *Multipart) found(b []byte) []byte {
 	if m.state == mpBody {
+		if m.file && m.virtual {
+			m.note |= PartNoFileData
+		}
 		m.closeFile(true)
 	}
-	m.at, m.cr, m.virtual, m.state, m.line = 0, false, false, mpBoundary, m.line[:0]
+	m.at, m.virtual, m.state, m.line = 0, false, mpBoundary, m.line[:0]
 	return b
 }
 
 func (m *Multipart) closeFile(whole bool) {
-	if !m.file {
-		return
+	if m.file {
+		m.file = false
+		m.sink.FileClose(whole)
 	}
-	m.file = false
-	if !m.any {
-		m.note |= PartNoFileData
-	}
-	m.sink.FileClose(whole)
 }
 
 // boundary reads what follows a delimiter: "--" ends the body, a line end begins
@@ -250,10 +221,9 @@ func (m *Multipart) header(b []byte) []byte {
 }
 
 func (m *Multipart) beginBody() {
-	m.state, m.cr, m.any = mpBody, false, false
+	m.state = mpBody
 	// The line end of an empty header is as good as one of the part's own.
-	m.at = 1
-	m.virtual = true
+	m.at, m.virtual = 2, true
 	m.file = m.named
 	if m.file {
 		m.sink.FileOpen(m.name)
@@ -271,7 +241,7 @@ func (m *Multipart) headerLine(line []byte) {
 		return
 	}
 	if v, ok := Param(line[colon+1:], "filename"); ok {
-		m.named = true
+		m.named = len(v) > 0
 		m.name = append(m.name[:0], v[:min(len(v), MaxName)]...)
 	}
 }
@@ -317,13 +287,14 @@ func equalFold(b []byte, s string) bool {
 	return true
 }
 
-// quoted returns what stands before the closing quote of b.
+// quoted returns what stands before the closing quote of b. A backslash makes
+// the next byte a plain one.
 func quoted(b []byte) []byte {
 	for i, c := range b {
-		switch {
-		case c == '\\' && i+1 < len(b) && (b[i+1] == '"' || b[i+1] == '\\'):
+		switch c {
+		case '\\':
 			return unescape(b)
-		case c == '"':
+		case '"':
 			return b[:i]
 		}
 	}
@@ -337,7 +308,7 @@ func unescape(b []byte) []byte {
 		if c == '"' {
 			break
 		}
-		if c == '\\' && i+1 < len(b) && (b[i+1] == '"' || b[i+1] == '\\') {
+		if c == '\\' && i+1 < len(b) {
 			i++
 			c = b[i]
 		}
@@ -346,13 +317,13 @@ func unescape(b []byte) []byte {
 	return out
 }
 
-// Boundary returns the boundary of a multipart/form-data content type.
+// Boundary returns the boundary of a multipart content type. Like Suricata it
+// takes any value that mentions one.
 func Boundary(contentType []byte) ([]byte, bool) {
-	const form = "multipart/form-data"
-	v := bytes.TrimLeft(contentType, " \t")
-	if len(v) < len(form) || !equalFold(v[:len(form)], form) {
+	i := bytes.Index(contentType, []byte("multipart/"))
+	if i < 0 {
 		return nil, false
 	}
-	b, ok := Param(v, "boundary")
-	return b, ok && len(b) > 0 && len(b) <= MaxBoundary
+	b, ok := Param(contentType[i:], "boundary")
+	return b, ok && len(b) <= MaxBoundary
 }

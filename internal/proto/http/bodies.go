@@ -48,12 +48,6 @@ func (s *bodySide) write(b []byte) {
 }
 
 func (s *bodySide) note(n body.Note) {
-	if n == 0 {
-		return
-	}
-	if n&body.Failed != 0 {
-		s.tx.AddEvent(evGzipFailed)
-	}
 	if n&body.Bomb != 0 {
 		s.tx.AddEvent(evBomb)
 	}
@@ -108,9 +102,6 @@ func (s *bodySide) overflow() {
 }
 
 func (s *bodySide) noteParts(n body.PartNote) {
-	if n&body.PartGeneric != 0 {
-		s.tx.AddEvent(evMultipartGeneric)
-	}
 	if n&body.PartNoFileData != 0 {
 		s.tx.AddEvent(evMultipartNoFile)
 	}
@@ -228,7 +219,7 @@ func (s *bodySide) end(state proto.FileState) {
 		s.dec = nil
 	}
 	if s.mp != nil {
-		s.noteParts(s.mp.Close())
+		s.noteParts(s.mp.Close(state == proto.FileClosed && !s.gap && !s.cut))
 		s.mp = nil
 		return
 	}

@@ -444,8 +444,12 @@ func (p *parser) setupDecoder(t *Tx, dir proto.Dir) {
 	if !ok {
 		return
 	}
-	var list [body.MaxLayers + 1]body.Encoding
+	var list [body.MaxLayers]body.Encoding
 	n := 0
+	if sameName(v, "br") {
+		// Known only when it stands alone.
+		list[0], n, v = body.Brotli, 1, nil
+	}
 	for len(v) > 0 {
 		i := bytes.IndexAny(v, ", ")
 		tok := v
