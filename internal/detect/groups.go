@@ -370,7 +370,7 @@ func (s *sig) mask() (m packetMask) {
 	if f&sigNotEstablished != 0 {
 		m |= isNotEstablished
 	}
-	if f&sigReal != 0 || len(s.payload) == 0 {
+	if f&sigReal != 0 || len(s.payload)+len(s.pktBufs) == 0 {
 		m |= isReal
 	}
 	if f&sigFlowStart != 0 {

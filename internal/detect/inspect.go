@@ -26,11 +26,15 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	if p.P.NEvents > 0 && len(g.decode) > 0 {
 		w.decodeEvents()
 	}
-	if hasIP(p.P) {
+	// A packet with a wrong header is good for decoder events only.
+	if hasIP(p.P) && !p.P.Invalid {
 		if len(g.ipOnly.rules) > 0 && !p.Pseudo {
 			w.ipOnlyPhase()
 		}
-		w.packetPhase()
+		// A pseudo packet shows what is left of a TCP stream.
+		if !p.Pseudo || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
+			w.packetPhase()
+		}
 		if p.App != nil && p.Flow != nil && p.App.App != proto.Unknown && p.App.App != proto.Failed {
 			w.txPhase()
 		}
@@ -48,8 +52,13 @@ func (w *Worker) preparePacket() {
 	w.payload = nil
 	w.connEvents = nil
 	m := packetMask(0)
-	if !p.NoPayloadInspect {
+	w.size = 0
+	if p.P.Depth >= packet.DepthTransport {
 		w.payload = p.P.PayloadBytes()
+		w.size = len(w.payload)
+		if p.NoPayloadInspect {
+			w.payload = nil
+		}
 	}
 	if !p.Pseudo {
 		m |= isReal

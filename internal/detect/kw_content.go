@@ -417,10 +417,21 @@ func setDsize(b *builder, o *rule.Option) error {
 
 type dsizeCheck struct{ u rule.Uint }
 
+// match compares the packet's size. A size above 0 asks for bytes to look at, in the
+// packet or in the stream; size 0 for none in either.
 func (k *dsizeCheck) match(w *Worker) bool {
-	n := uint64(len(w.payload))
-	if w.p.Pseudo || n == 0 && k.u.Op == rule.UintNe {
-		return false // "not this size" asks for a payload
+	if w.p.Pseudo {
+		return false
 	}
-	return k.u.Match(n)
+	switch k.u.Op {
+	case rule.UintEq:
+		if (w.mask&hasPayload != 0) != (k.u.A > 0) {
+			return false
+		}
+	case rule.UintGt, rule.UintGe, rule.UintRange, rule.UintNe:
+		if w.mask&hasPayload == 0 {
+			return false
+		}
+	}
+	return k.u.Match(uint64(w.size))
 }

@@ -7,7 +7,7 @@ const (
 	// packet-alert-max, 15). What is beyond is counted in Counters.AlertOverflow.
 	DefaultMaxAlerts = 15
 	// maxQueue bounds the matches of one packet before thresholds are applied.
-	maxQueue = 512
+	maxQueue = 4096
 	// DefaultRecursion bounds the steps of one content inspection (Suricata:
 	// detect.inspection-recursion-limit, 3000).
 	DefaultRecursion = 3000

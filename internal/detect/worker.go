@@ -22,7 +22,8 @@ type Worker struct {
 
 	// of the packet in work
 	p          *Packet
-	payload    []byte
+	payload    []byte // nil when it is not to be looked at
+	size       int    // of the packet's payload
 	mask       packetMask
 	connEvents []proto.EventID
 	queue      []match
