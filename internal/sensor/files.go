@@ -8,7 +8,6 @@ import (
 
 	"mirador/internal/detect"
 	"mirador/internal/eve"
-	"mirador/internal/packet"
 	"mirador/internal/proto"
 )
 
@@ -234,9 +233,7 @@ func (w *Worker) fileRecord(f *proto.File, t *track) *eve.File {
 	rec := &w.fileBuf
 	*rec = eve.File{Name: f.Name, Gaps: f.Gaps, State: f.State, Size: f.Size, TxID: f.TxID,
 		HasRange: f.HasRange, Start: f.RangeStart, End: f.RangeEnd, MD5: f.MD5, SHA1: f.SHA1, SIDs: f.StoreSIDs}
-	if w.hash.sha256 || f.Store {
-		rec.SHA256 = f.SHA256
-	}
+	rec.SHA256 = f.SHA256
 	if f.Magic != "" {
 		rec.Magic = f.Magic
 	}
@@ -262,12 +259,8 @@ func (w *Worker) filesOf(tx proto.Tx, a *detect.Alert) []eve.File {
 }
 
 // endFiles closes the open files of a flow that ends.
-func (w *Worker) endFiles(p *packet.Parsed, e *entry) {
-	c := e.V.app
-	if c == nil {
-		return
-	}
-	for _, tx := range c.Txs {
+func (w *Worker) endFiles(e *entry) {
+	for _, tx := range e.V.app.Txs {
 		for _, f := range tx.Base().Files {
 			if f.State == proto.FileOpen {
 				f.Close(proto.FileTruncated)

@@ -55,22 +55,41 @@ func (w *Worker) finishFlow(e *entry, why flow.Reason) {
 		w.tcpEnd(e)
 	} else if e.V.app != nil {
 		e.V.app.Finish()
-		w.last(e, proto.ToServer)
-		w.last(e, proto.ToClient)
+		w.lastLooks(e)
 	}
 	w.logFlow(e, why)
 }
 
-// last inspects direction dir of an ending flow with a pseudo packet and logs
-// whatever is still open.
-func (w *Worker) last(e *entry, dir proto.Dir) {
-	w.final = dir == proto.ToClient
+// lastLooks inspects what detection has not seen of an ending flow's
+// transactions, and logs what is still open. Directions in which nothing is left
+// get no pseudo packet.
+func (w *Worker) lastLooks(e *entry) {
+	w.endFiles(e)
+	var left [2]bool
+	for _, tx := range e.V.app.Txs {
+		b := tx.Base()
+		for d := range left {
+			left[d] = left[d] || !b.Inspected[d] && !b.Skip[d] || !b.Logged
+		}
+	}
+	if left[proto.ToServer] {
+		w.last(e, proto.ToServer, !left[proto.ToClient])
+	}
+	if left[proto.ToClient] {
+		w.last(e, proto.ToClient, true)
+	}
+	if len(e.V.app.Events) > e.V.appLogged {
+		w.connEvents(w.pseudoPacket(e, proto.ToServer), e)
+	}
+}
+
+// last inspects direction dir of an ending flow with a pseudo packet; final tells
+// that no other look follows, so that what is open is logged.
+func (w *Worker) last(e *entry, dir proto.Dir, final bool) {
+	w.final = final
 	p := w.pseudoPacket(e, dir)
 	w.dp.FlowEnd = true
 	w.dp.Established = e.State != flow.New
-	if w.final {
-		w.endFiles(p, e)
-	}
 	w.inspect(p, e, dir)
 	w.dp.FlowEnd = false
 	w.final = false

@@ -130,6 +130,9 @@ func (s *FileSink) Reopen() {
 	s.mu.Unlock()
 }
 
+// Path returns the path of the file.
+func (s *FileSink) Path() string { return s.o.Path }
+
 // Counters returns the counts.
 func (s *FileSink) Counters() SinkCounters {
 	s.mu.Lock()

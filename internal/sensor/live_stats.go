@@ -266,3 +266,14 @@ func (s *liveStats) write(l *Live, now int64) {
 	}
 	s.last = append(s.last[:0], s.now...)
 }
+
+// Balanced tells whether received = processed + drops holds, for each worker and so
+// for all.
+func (l *Live) Balanced() bool {
+	for _, n := range l.lanes {
+		if n.snap.Load().Ledger.Imbalance() != 0 {
+			return false
+		}
+	}
+	return true
+}

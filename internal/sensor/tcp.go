@@ -188,9 +188,9 @@ func (w *Worker) tcpEnd(e *entry) {
 			w.dp.HasRaw = false
 			s.RawUsed(dir, len(win.Data)-win.Fresh)
 		}
-		if e.V.app != nil {
-			w.last(e, proto.Dir(dir))
-		}
+	}
+	if e.V.app != nil {
+		w.lastLooks(e)
 	}
 }
 

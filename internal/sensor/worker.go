@@ -202,6 +202,7 @@ func NewWorker(o *Options) (*Worker, error) {
 		w.wantDecode = w.wantDecode || out.Options.AnomalyOn && out.Options.Anomaly.Decode
 		w.wantStream = w.wantStream || out.Options.AnomalyOn && out.Options.Anomaly.Stream
 	}
+	w.forceSHA256 = w.forceSHA256 || o.Files.Store != nil
 	w.hash.md5, w.hash.sha1 = w.hash.md5 || o.Files.MD5, w.hash.sha1 || o.Files.SHA1
 	w.fast = o.Fast
 	w.initStats()
