@@ -378,12 +378,10 @@ func (t *tracker) put(pl *pool, off uint64, data []byte) (overlap, differs bool)
 		q := t.list.at(c)
 		stop := min(end, q.off+uint64(q.n))
 		overlap = true
-		if !t.dir.equal(at, data[at-off:stop-off]) {
-			differs = true
-			if t.policy.takesFragment(off, end, q.start(), q.end()) {
-				t.dir.write(at, data[at-off:stop-off])
-				c = t.list.own(pl, c, at, stop, off, end)
-			}
+		differs = differs || !t.dir.equal(at, data[at-off:stop-off])
+		if t.policy.takesFragment(off, end, q.start(), q.end()) {
+			t.dir.write(at, data[at-off:stop-off])
+			c = t.list.own(pl, c, at, stop, off, end)
 		}
 		at = stop
 		if q = t.list.at(c); q.off+uint64(q.n) <= at {
