@@ -214,7 +214,8 @@ func (h *half) headLine(dir proto.Dir, b []byte, eof, first bool) (to, n int, la
 		if !ok {
 			return 0, 0, false, endPart
 		}
-		return to, n, to == 0, endLine
+		// At the very start, a bare LF is an empty header and no end.
+		return to, n, to == 0 && (!first || n > 1), endLine
 	}
 	i := indexEnd(b[h.scanned:])
 	if i < 0 {
@@ -223,7 +224,7 @@ func (h *half) headLine(dir proto.Dir, b []byte, eof, first bool) (to, n int, la
 	}
 	i += h.scanned
 	h.scanned = i
-	if i == 0 && (!first || b[0] == '\n') {
+	if i == 0 && !first {
 		// The end of the block; no more than one line end belongs to it.
 		switch {
 		case len(b) == 1 && !eof && b[0] == '\r':

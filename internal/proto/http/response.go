@@ -283,7 +283,14 @@ func (p *parser) responseHeaders(h *half, cut bool) bool {
 	}
 	h.st = stFinal
 	t.Advance(dir, ResponseBody)
-	if cut || t.method == methodHead || t.method == methodConnect && t.status >= 200 && t.status < 300 {
+	tunnel := t.method == methodConnect && t.status >= 200 && t.status < 300 ||
+		t.status == 101 && te == nil && cl == nil
+	if tunnel && !cut {
+		// What follows is another protocol, be it in the same segment.
+		p.responseDone(h)
+		return true
+	}
+	if cut || t.method == methodHead {
 		return true
 	}
 	if bodiless(t.status) {
@@ -445,7 +452,7 @@ func (p *parser) setupDecoder(t *Tx, dir proto.Dir) {
 		return
 	}
 	var list [body.MaxLayers]body.Encoding
-	n := 0
+	n, count := 0, 0
 	if sameName(v, "br") {
 		// Known only when it stands alone.
 		list[0], n, v = body.Brotli, 1, nil
@@ -461,19 +468,19 @@ func (p *parser) setupDecoder(t *Tx, dir proto.Dir) {
 		if len(tok) == 0 {
 			continue
 		}
+		// Every name counts, whatever it stands for.
+		if count++; count > p.o.layers {
+			t.AddEvent(evEncodingLayers)
+			break
+		}
 		e, odd := encodingOf(tok, p.o.lzma)
 		if odd {
 			t.AddEvent(evAbnormalCE)
 		}
-		if e == body.Identity {
-			continue
+		if e != body.Identity {
+			list[n] = e
+			n++
 		}
-		if n == p.o.layers {
-			t.AddEvent(evEncodingLayers)
-			break
-		}
-		list[n] = e
-		n++
 	}
 	if n > 0 {
 		s := &t.body[dir]
