@@ -163,8 +163,8 @@ func (x *widther) of(n *node) width {
 	case nCat:
 		var w width
 		for _, s := range n.sub {
-			if s.op == nVerb && s.c == vbFail {
-				break // nothing gets further
+			if s.op == nVerb && (s.c == vbFail || s.c == vbAccept) {
+				break // nothing gets further; minLen does not count on it with (*ACCEPT)
 			}
 			w = w.then(x.of(s))
 		}

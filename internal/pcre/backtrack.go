@@ -102,23 +102,29 @@ next:
 				continue next
 			}
 		case opTake:
+			if in.y != inf && m.memoOn && in.memo != 0 && m.seen(in.memo, pos) {
+				break
+			}
 			end := m.runOf(re, in, data, pos)
 			if end-pos < int(in.x) {
 				break
 			}
-			if m.memoOn && in.memo != 0 && m.seenRun(in, pos+int(in.x), end) {
+			if in.y == inf && m.memoOn && in.memo != 0 && m.seenRun(in, pos+int(in.x), end) {
 				break
 			}
 			pos = end
 			pc++
 			continue
 		case opGreedy:
+			if in.y != inf && m.memoOn && in.memo != 0 && m.seen(in.memo, pos) {
+				break
+			}
 			end := m.runOf(re, in, data, pos)
 			lo := pos + int(in.x)
 			if end < lo {
 				break
 			}
-			if m.memoOn && in.memo != 0 {
+			if in.y == inf && m.memoOn && in.memo != 0 {
 				if end = m.mark(in.memo, lo, end); end < lo {
 					break
 				}
@@ -138,6 +144,9 @@ next:
 			pc++
 			continue
 		case opLazy:
+			if in.y != inf && m.memoOn && in.memo != 0 && m.seen(in.memo, pos) {
+				break
+			}
 			lo := pos + int(in.x)
 			if in.x > 0 {
 				if lo > n || re.runOfAtMost(in, data, pos, int(in.x)) < lo {

@@ -1,6 +1,9 @@
 package pcre
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // compile parses and prepares a pattern.
 func compile(src string, flags Flags) (*Regexp, error) {
@@ -281,10 +284,11 @@ func (c *compiler) literal(run []*node) {
 		}
 		return
 	}
-	in := inst{op: opStr, x: int32(len(c.lits)), y: int32(len(run))}
+	in := inst{op: opStr, y: int32(len(run))}
 	if fold {
 		in.op = opStrFold
 	}
+	at := len(c.lits)
 	for _, n := range run {
 		b := n.c
 		if fold {
@@ -292,6 +296,11 @@ func (c *compiler) literal(run []*node) {
 		}
 		c.lits = append(c.lits, b)
 	}
+	if i := bytes.Index(c.lits[:at], c.lits[at:]); i >= 0 { // as in the copies of a repeat
+		c.lits = c.lits[:at]
+		at = i
+	}
+	in.x = int32(at)
 	c.emit(in)
 }
 

@@ -122,6 +122,7 @@ func (m *Machine) dfaMatch(re *Regexp, data []byte, at int) verdict {
 	}
 	m.Stats.DFA++
 	ok := d.search(m, data, at)
+	m.work += (len(data) - at) >> 3
 	m.dfaMem -= d.size
 	d.size = d.memory()
 	if m.dfaMem += d.size; m.dfaMem > maxMachineDFA {
@@ -217,6 +218,7 @@ func (d *dfa) context(b byte) uint8 {
 func (d *dfa) step(m *Machine, s int32, c int) int32 {
 	n := d.n
 	w := n.words
+	m.work += 8 + w
 	copy(d.now, d.nodes[int(s)*w:int(s+1)*w])
 	ctx := d.ctx[s]
 	d.assertions(ctx, c)

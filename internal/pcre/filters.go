@@ -149,7 +149,7 @@ func (c *compiler) filters() {
 			}
 		case opGreedy, opLazy, opTake:
 			c.loopFilter(in, int32(i))
-			keep = keep && in.y == inf
+			keep = keep && in.y > in.x
 		case opLook:
 			if f := c.firstFrom(int32(i) + 1); !f.any && !f.end {
 				in.set = c.filterSet(&f)

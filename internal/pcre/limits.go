@@ -27,7 +27,7 @@ const (
 	maxSets = 1 << 12
 	// expandInsts is up to how many instructions a counted group is written out instead
 	// of counted at run time. Written out it can be remembered (memo.go).
-	expandInsts = 160
+	expandInsts = 600
 
 	// maxFrames bounds the backtracker's stack: 16 bytes each, 2 MiB in a Machine.
 	maxFrames = 1 << 17

@@ -1,9 +1,6 @@
 package pcre
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // literal is a byte string that every match contains.
 type literal struct {
@@ -160,20 +157,35 @@ func (x *litScan) common(n *node) {
 	}
 }
 
-// widen tells whether one of others contains l too, and takes its place into account.
+// widen cuts l down to what one of others contains too, the longest such piece, and
+// takes its place there into account. It is false when there is none worth a search.
 func (l *literal) widen(others []literal) bool {
+	best, from, in, at := 0, 0, 0, 0
 	for i := range others {
 		o := &others[i]
 		if l.fold != o.fold {
 			continue
 		}
-		if k := bytes.Index(o.text, l.text); k >= 0 {
-			l.min = min(l.min, o.min+k)
-			l.max = max(l.max, satAdd(o.max, k))
-			return true
+		for a := range l.text {
+			for b := range o.text {
+				n := 0
+				for a+n < len(l.text) && b+n < len(o.text) && l.text[a+n] == o.text[b+n] {
+					n++
+				}
+				if n > best {
+					best, from, in, at = n, a, i, b
+				}
+			}
 		}
 	}
-	return false
+	if best == 0 || best == 1 && commonness(l.text[from]) > 40 {
+		return false
+	}
+	o := &others[in]
+	l.text = l.text[from : from+best]
+	l.min = min(l.min+from, o.min+at)
+	l.max = max(satAdd(l.max, from), satAdd(o.max, at))
+	return true
 }
 
 // score says how much searching for l helps: the more the longer it is, the rarer its

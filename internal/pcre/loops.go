@@ -91,7 +91,7 @@ func (re *Regexp) giveBack(in *inst, data []byte, lo, hi int) int {
 // loop can begin and up to which the loop can go, or -1. With the memory of failures
 // on it passes only over positions that are new.
 func (m *Machine) takeMore(re *Regexp, in *inst, data []byte, pos, end int) int {
-	if m.memoOn && in.memo != 0 {
+	if in.y == inf && m.memoOn && in.memo != 0 {
 		return m.takeMoreNew(re, in, data, pos, end)
 	}
 	if in.fs == 0 {

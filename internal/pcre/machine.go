@@ -19,6 +19,7 @@ type Stats struct {
 	DFA        uint64 // subjects given to a DFA
 	DFARebuilt uint64 // DFAs emptied because they grew too big
 	LimitHits  uint64 // matches given up
+	Work       uint64 // what it has cost, in about the cost of one instruction
 }
 
 // Machine is the scratch memory of matching. It belongs to one goroutine; the zero
@@ -192,6 +193,12 @@ func (m *Machine) growRegs(n int) {
 
 // attempts runs the backtracker at one start position after the other.
 func (re *Regexp) attempts(m *Machine, s *scan, at int, opts MatchFlags) (int, int, bool) {
+	start, end, ok := re.tryAll(m, s, at, opts)
+	m.Stats.Work += uint64(m.work)
+	return start, end, ok
+}
+
+func (re *Regexp) tryAll(m *Machine, s *scan, at int, opts MatchFlags) (int, int, bool) {
 	data := s.data
 	m.growRegs(max(re.nregs, 2))
 	m.from = s.from
@@ -264,6 +271,7 @@ func (m *Machine) help(s *scan, at int) verdict {
 		v = m.dfaMatch(re, data, at)
 	}
 	if v != never {
+		m.Stats.Work += uint64(m.work)
 		m.work = 0
 		m.workMax = workBase + workPerByte*(len(data)-m.from)
 		m.remember(re, data)

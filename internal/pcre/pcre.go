@@ -15,7 +15,8 @@
 //   - "dfa": the pattern is regular. It is tried by backtracking first, and when that
 //     gets dear a DFA made on the fly decides whether there is a match at all. After
 //     that the backtracker remembers the places where it has failed, so that the whole
-//     stays linear and no limit is ever hit;
+//     stays linear and no limit is hit, unless a counted group is too big to be
+//     written out (expandInsts) and the position of the match is wanted;
 //   - "backtrack": the pattern needs back references, look-around, recursion or the
 //     like. The steps are counted against the match limit. A DFA of a laxer pattern
 //     may still prove that there is no match.

@@ -15,6 +15,10 @@ func (p *parser) simplify(n *node) *node {
 		return p.flatten(n)
 	case nAlt:
 		return p.mergeAlt(n)
+	case nAtomic:
+		if _, ok := single(n.sub[0]); ok {
+			return n.sub[0]
+		}
 	case nRepeat:
 		switch {
 		case n.sub[0].op == nEmpty, n.max == 0 && !p.recursion:
