@@ -106,7 +106,8 @@ type Health struct {
 
 // Management is the key management.
 type Management struct {
-	Listen string `key:"listen" doc:"Address and port. Empty opens none."`
+	Listen          string `key:"listen" doc:"Address and port, or unix: and the path of a socket. Empty opens none. It has no password."`
+	SuricataMetrics bool   `key:"suricata-metrics" doc:"Offer the metrics of suricata_exporter too, under its names."`
 }
 
 // Memcaps is the key memcaps.
@@ -169,7 +170,7 @@ func (f *File) check() (out []Problem) {
 	if f.Health.Listen != "" {
 		listener("health.listen", f.Health.Listen, false)
 	}
-	if f.Management.Listen != "" {
+	if f.Management.Listen != "" && !strings.HasPrefix(f.Management.Listen, "unix:") {
 		listener("management.listen", f.Management.Listen, false)
 	}
 	for i, s := range f.Allow.Sources {

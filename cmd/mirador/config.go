@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mirador/internal/config"
+)
+
+func configCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "check, show and explain mirador.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return fail(exitUsage, "mirador config --help", "config needs a subcommand")
+		},
+	}
+	c.AddCommand(configCheckCommand(), configShowCommand(), configSchemaCommand(), configInitCommand())
+	return c
+}
+
+// check reads the configuration and everything it names, without receiving.
+func configCheckCommand() *cobra.Command {
+	f := &configFlags{}
+	c := &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "read the configuration and compile the rules, then stop",
+		Long: `Check reads mirador.yaml, the rules, the sources file and the other files it names, as a
+start or a reload would. It exits with 1 when the sensor would not start, and with 2 when
+it would but rules were refused.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.path = args[0]
+			}
+			n := &node{o: nodeOptions{material: material{config: f.load}}}
+			l, err := n.build(nil)
+			if err != nil {
+				return err
+			}
+			w := c.OutOrStdout()
+			for _, name := range l.file.UnknownEnv {
+				fmt.Fprintf(w, "warning: environment variable %s names no setting\n", name)
+			}
+			fmt.Fprintf(w, "configuration good: %s, %s\n", plural(l.engine.report.Loaded, "rule"), plural(l.known, "source"))
+			if l.refused > 0 {
+				return &failure{code: exitFindings, err: fmt.Errorf("%s refused", plural(l.refused, "rule")), hint: "mirador rules check FILE shows each with its reason"}
+			}
+			return nil
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func configShowCommand() *cobra.Command {
+	f := &configFlags{}
+	var origin bool
+	c := &cobra.Command{
+		Use:   "show",
+		Short: "print the settings in use",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			file, err := f.load()
+			if err != nil {
+				return err
+			}
+			w := c.OutOrStdout()
+			if !origin {
+				fmt.Fprint(w, file.String())
+				return nil
+			}
+			for _, k := range config.Keys() {
+				from := "default"
+				if o, ok := file.Origin(k.Path); ok {
+					from = o.String()
+				}
+				fmt.Fprintf(w, "%-32s %s\n", k.Path, from)
+			}
+			return nil
+		},
+	}
+	f.add(c)
+	c.Flags().BoolVar(&origin, "origin", false, "say where each setting is from instead of its value")
+	return c
+}
+
+func configSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "print the JSON Schema of mirador.yaml",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			b, err := config.Schema()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
+			return nil
+		},
+	}
+}
+
+func configInitCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init [FILE]",
+		Short: "write a mirador.yaml in which every setting is explained",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			text := config.Example()
+			if len(args) == 0 || args[0] == "-" {
+				fmt.Fprint(c.OutOrStdout(), text)
+				return nil
+			}
+			f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+			if errors.Is(err, fs.ErrExist) {
+				return fail(exitRefused, "choose another name, or remove it first", "%s is there already", args[0])
+			}
+			if err != nil {
+				return fail(permissionOr(err, exitFailed), "", "write configuration: %w", err)
+			}
+			if _, err := strings.NewReader(text).WriteTo(f); err != nil {
+				f.Close()
+				return fmt.Errorf("write configuration: %w", err)
+			}
+			return f.Close()
+		},
+	}
+}
