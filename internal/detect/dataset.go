@@ -65,6 +65,7 @@ type setSpec struct {
 	valueKey  string
 	arrayKey  string
 	removeKey bool
+	subdomain bool
 	rep       bool
 	config    bool
 }

@@ -43,7 +43,7 @@ func (b *builder) pickFast() error {
 			}
 		}
 	}
-	if best.list < 0 || s.flag&sigPrefilter != 0 {
+	if best.list < 0 {
 		s.flag |= sigAlways
 		return nil
 	}

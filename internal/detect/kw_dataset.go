@@ -38,9 +38,10 @@ const (
 
 // datasetOp looks the buffer up in a set.
 type datasetOp struct {
-	cmd setCmd
-	set *dataset
-	key string // context key of JSON sets
+	cmd  setCmd
+	set  *dataset
+	key  string // context key of JSON sets
+	subs bool   // match subdomain: a member that begins with a dot stands for all names below it
 }
 
 func (o *datasetOp) test(w *Worker, b *window) verdict {
@@ -48,6 +49,13 @@ func (o *datasetOp) test(w *Worker, b *window) verdict {
 	switch o.cmd {
 	case cmdIsSet, cmdIsNotSet:
 		val, ok := o.set.get(b.data)
+		if o.subs {
+			for i := 1; !ok && i < len(b.data); i++ {
+				if b.data[i] == '.' {
+					val, ok = o.set.get(b.data[i:])
+				}
+			}
+		}
 		hit = ok == (o.cmd == cmdIsSet)
 		if ok && hit && val.json != nil && o.key != "" {
 			w.addContext(o.key, val.json)
@@ -140,6 +148,11 @@ func (b *builder) setOptions(items []rule.Item, name string) (*setSpec, string, 
 			sp.arrayKey = arg
 		case "remove_key":
 			sp.removeKey = true
+		case "match":
+			if arg != "subdomain" {
+				return nil, "", refuse(it.Off, "", "unknown match %s", quote(arg))
+			}
+			sp.subdomain = true
 		case "key":
 			return nil, "", refuse(it.Off, "", "unknown part %s", quote(it.Text))
 		default:
@@ -182,7 +195,10 @@ func setDataset(b *builder, o *rule.Option) error {
 	if err != nil {
 		return err
 	}
-	b.add(op{kind: opCustom, ext: &datasetOp{cmd, set, key}})
+	if sp.subdomain && (cmd == cmdSet || cmd == cmdUnset || set.kind != setString) {
+		return refuse(0, "", "match subdomain is for asking sets of strings")
+	}
+	b.add(op{kind: opCustom, ext: &datasetOp{cmd, set, key, sp.subdomain}})
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package detect
 
-import "mirador/internal/proto"
+import (
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+)
 
 // outcome is what a condition says of a transaction.
 type outcome uint8
@@ -95,13 +98,16 @@ func (w *Worker) txPhase() {
 	w.app, w.txDir = c.App, dir
 	for _, tx := range c.Txs {
 		b := tx.Base()
-		if b.Inspected[dir] {
+		// A rule that waits for stream data is looked at when there are some, also
+		// when the transaction itself has nothing new.
+		waits := w.mask&hasStream != 0 && b.Memo != nil && w.waitsForStream(b)
+		if b.Inspected[dir] && !waits {
 			continue
 		}
 		if row := b.Protocol(); row != nil && row.Unidirectional && b.Dir != dir {
 			continue
 		}
-		if !b.Dirty[dir] && !(w.mask&hasStream != 0 && b.Memo != nil) && !w.p.FlowEnd {
+		if !b.Dirty[dir] && !waits && !w.p.FlowEnd {
 			continue
 		}
 		if pg.any {
@@ -110,6 +116,21 @@ func (w *Worker) txPhase() {
 		w.filesSeen(b)
 	}
 	w.tx, w.state = nil, nil
+}
+
+// waitsForStream tells whether a rule that is part way through in b looks at the
+// stream, too.
+func (w *Worker) waitsForStream(b *proto.TxBase) bool {
+	t := w.memo(b)
+	if t == nil {
+		return false
+	}
+	for i := range t.dirs[w.txDir] {
+		if r := &t.dirs[w.txDir][i]; !r.done && w.e.sigs[r.num].flag&sigStreamInTx != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // filesSeen notes how far the files of b have been looked at.
@@ -414,10 +435,12 @@ func (w *Worker) evalTest(t *txTest, first int) outcome {
 		}
 		return w.unless(b.DirDone(t.dir))
 	case txStream:
+		// Stream and application layer do not come in step: the bytes may be shown
+		// after the transaction is complete.
 		if ok, _ := w.payloadMatches(w.rule); ok {
 			return txYes
 		}
-		return w.unless(b.DirDone(t.dir))
+		return w.unless(w.p.P.Proto != packet.ProtoTCP || w.p.FlowEnd)
 	case txFile:
 		return w.evalFiles(t, first)
 	}
