@@ -100,7 +100,7 @@ func setAppEvent(b *builder, o *rule.Option) error {
 			have |= appBit(proto.ID(i + 1))
 			continue
 		}
-		if j := slices.Index(p.Events, ev); j >= 0 {
+		if j := slices.IndexFunc(p.Events, func(e string) bool { return strings.EqualFold(e, ev) }); j >= 0 {
 			t.custom.events[i+1] = int16(j)
 			have |= appBit(proto.ID(i + 1))
 		}
