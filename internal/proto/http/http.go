@@ -22,6 +22,7 @@ func Protocol() *proto.Protocol {
 		Probe:     probe,
 		Configure: configure,
 		Done:      [2]uint8{RequestComplete, ResponseComplete},
+		States:    states(),
 		Fields:    fields(),
 		Events:    events(),
 		Log:       Logger(LogOptions{Extended: true}),
@@ -29,9 +30,9 @@ func Protocol() *proto.Protocol {
 	}
 }
 
-// ProgressNames are the names of the progress values per direction, as rule
-// hooks (http1:request_headers) use them.
-func ProgressNames() [2][]string {
+// states are the names of the progress values per direction, as rule hooks
+// (http1:request_headers) use them.
+func states() [2][]string {
 	return [2][]string{
 		{"request_started", "request_line", "request_headers", "request_body", "request_trailer", "request_complete"},
 		{"response_started", "response_line", "response_headers", "response_body", "response_trailer", "response_complete"},
