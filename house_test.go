@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"demo":       {"packet", "pkttest", "capture"},
 	"pkttest":    {"packet"},
 	"netlab":     {},
+	"magic":      {},
 }
 
 // direct is the list of modules this program may name in its imports; each has a

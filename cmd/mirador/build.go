@@ -10,6 +10,7 @@ import (
 	"mirador/internal/config"
 	"mirador/internal/detect"
 	"mirador/internal/eve"
+	"mirador/internal/magic"
 	"mirador/internal/proto"
 	"mirador/internal/rule"
 	"mirador/internal/sensor"
@@ -27,6 +28,8 @@ type engine struct {
 	problems []rule.Problem // of files and rules, in order
 	outputs  config.Outputs
 	settings config.Detect
+	magic    *magic.Magic
+	magicErr error
 }
 
 // engineParams are what the command line adds to the configuration.
@@ -219,7 +222,30 @@ func (e *engine) sensorOptions() (*sensor.Options, error) {
 		return []eve.Engine{{RulesLoaded: uint64(e.report.Loaded), RulesFailed: uint64(min(failed, e.report.Refused)), RulesSkipped: uint64(e.report.Skipped)}}
 	}
 	o.GuessTx = e.settings.GuessTx
+	e.addMagic(o)
 	return o, nil
+}
+
+// addMagic opens libmagic when a rule or an output asks for the type of files.
+// Without the library such rules load, and never match; that is said once.
+func (e *engine) addMagic(o *sensor.Options) {
+	_, _, _, want, _ := e.detect.Needs()
+	fs, _ := e.flat.FileStore()
+	want = want || fs.Magic
+	for i := range e.outputs.EVE {
+		want = want || e.outputs.EVE[i].Files.Magic
+	}
+	if !want {
+		return
+	}
+	if e.magic == nil && e.magicErr == nil {
+		e.magic, e.magicErr = magic.Open()
+	}
+	if e.magicErr != nil {
+		fmt.Fprintf(os.Stderr, "warning: file magic is off: %v\n", e.magicErr)
+		return
+	}
+	o.Files.Magic = e.magic.Describe
 }
 
 // addOutputs opens the EVE files of the configuration in dir.
