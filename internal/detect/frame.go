@@ -1,15 +1,33 @@
 package detect
 
-import "mirador/internal/proto"
+import (
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+)
 
-// framePhase looks at the frames of the packet's direction.
+// frameSeen marks a frame (Frame.Seen) that has been looked at to its end; below it
+// Seen is the number of bytes looked at.
+const frameSeen = ^uint64(0)
+
+// frameHit is a rule that has matched in a frame: it alerts once in each.
+type frameHit struct {
+	offset uint64
+	typ    string
+	dir    proto.Dir
+	num    uint32
+}
+
+// maxFrameHits bounds what is kept of them per flow.
+const maxFrameHits = 256
+
+// framePhase looks at the frames of the packet's direction that have new bytes.
 func (w *Worker) framePhase() {
 	c, dir := w.p.App, w.p.Dir&1
 	g := &w.e.groups
 	w.app = c.App
 	for i := range c.Frames {
 		f := &c.Frames[i]
-		if f.Dir != dir {
+		if f.Dir != dir || f.Seen == frameSeen {
 			continue
 		}
 		data, off, eof, ok := w.frameData(f)
@@ -50,31 +68,60 @@ func (d *bufDef) isFrame(f *proto.Frame, app proto.ID) bool {
 	return d.frameType == f.Type
 }
 
-// frameData returns the bytes of f that are there and have not been looked at.
+// frameData returns the bytes of f to look at now, and notes them as seen. A frame
+// that is not all there is looked at when it has grown by a window.
 func (w *Worker) frameData(f *proto.Frame) (data []byte, off uint64, eof, ok bool) {
 	p := w.p
 	win, start := p.Stream, p.StreamOffset
 	if win == nil {
 		win, start = p.Raw, p.RawOffset
 	}
-	if p.P.Proto == 17 {
+	if p.P.Proto != packet.ProtoTCP {
 		win, start = w.payload, 0
 	}
 	end := start + uint64(len(win))
-	from, to := f.Offset, end
+	to := end
 	if f.Len >= 0 {
 		to = min(f.Offset+uint64(f.Len), end)
 		eof = f.Offset+uint64(f.Len) <= end
-	} else {
-		eof = p.StreamEnd || p.FlowEnd
 	}
-	if from < start {
-		from = start
-	}
+	eof = eof || p.StreamEnd || p.FlowEnd
+	from := max(f.Offset, start)
 	if from > to || from == to && f.Len != 0 {
 		return nil, 0, false, false
 	}
+	have := to - f.Offset
+	back := uint64(w.e.opt.FileWindow)
+	switch {
+	case eof:
+	case have <= f.Seen, f.Len >= 0 && have-f.Seen < back:
+		return nil, 0, false, false
+	}
+	if f.Seen > back {
+		from = max(from, f.Offset+f.Seen-back)
+	}
+	f.Seen = have
+	if eof {
+		f.Seen = frameSeen
+	}
 	return win[from-start : to-start], from - f.Offset, eof, true
+}
+
+// once tells whether s has not matched in frame f before, and notes it.
+func (w *Worker) once(s *sig, f *proto.Frame) bool {
+	m := w.p.Flow.more()
+	h := frameHit{f.Offset, f.Type, f.Dir, s.num}
+	for i := range m.frames {
+		if m.frames[i] == h {
+			return false
+		}
+	}
+	if len(m.frames) == maxFrameHits {
+		copy(m.frames, m.frames[1:])
+		m.frames = m.frames[:maxFrameHits-1]
+	}
+	m.frames = append(m.frames, h)
+	return true
 }
 
 // tryFrame evaluates a frame rule.
@@ -83,7 +130,7 @@ func (w *Worker) tryFrame(s *sig, f *proto.Frame, data []byte, off uint64, eof b
 	t := w.profileStart()
 	ok := w.evalFrame(s, f, data, off, eof)
 	w.profileEnd(s, t, ok)
-	if !ok {
+	if !ok || w.p.P.Proto == packet.ProtoTCP && !w.once(s, f) {
 		return
 	}
 	m := match{s: s, frame: *f}

@@ -35,6 +35,9 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 		if !p.Pseudo || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
 			w.packetPhase()
 		}
+		if g.frameUse && p.App != nil && p.Flow != nil && len(p.App.Frames) > 0 {
+			w.framePhase()
+		}
 		if p.App != nil && p.Flow != nil && p.App.App != proto.Unknown && p.App.App != proto.Failed {
 			w.txPhase()
 		}
@@ -166,9 +169,6 @@ func (w *Worker) packetPhase() {
 		w.protoOnlyCandidates()
 	}
 	w.runPacketRules()
-	if g.frameUse && p.App != nil && len(p.App.Frames) > 0 {
-		w.framePhase()
-	}
 }
 
 func (w *Worker) scanPorts(m *portMatchers, port uint16, data []byte) {

@@ -79,10 +79,11 @@ type Flow struct {
 
 // flowState is the part of a Flow that most flows never need.
 type flowState struct {
-	bits []uint32 // sorted ids of the flowbits set
-	ints []flowInt
-	vars []Var
-	tags []tag
+	bits   []uint32 // sorted ids of the flowbits set
+	ints   []flowInt
+	vars   []Var
+	tags   []tag
+	frames []frameHit
 	// backoff and by_flow thresholds
 	limits []flowLimit
 	// entropy results by buffer name
