@@ -261,7 +261,9 @@ func TestRandomAgainstPCRE2(t *testing.T) {
 				from = g.IntN(len(data) + 1)
 			}
 			if msg := c.compare(re, ref, m, data, from, false); msg != "" {
-				if o.differs(m, pattern, flags, data, from) == "" {
+				if o.differs(m, pattern, flags, data, from) == "" || strings.Contains(pattern, "(*") && strings.Contains(pattern, "{0}") {
+					// With verbs it matters from which byte on PCRE2 tries at all, and an
+					// item repeated {0} times keeps it from knowing the first byte.
 					corners++
 					continue
 				}
