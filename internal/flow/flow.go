@@ -56,36 +56,39 @@ const (
 // Entry is one flow. It is valid from Find until the call of Options' end
 // function for it has returned; then the table reuses it.
 type Entry[V any] struct {
-	// Tuple has the client, the end that sent first, as source. For ICMP the ports
-	// are the type and the type that answers it, for ESP the two halves of the SPI.
-	Tuple  packet.Tuple
-	Tenant uint32
-	ID     uint64 // EVE's flow_id, 51 bits
-	// Start and Last are the times of the first and the last packet, Unix nanoseconds.
-	Start, Last int64
+	// What a hit reads and writes comes first, to lie in few cache lines.
+	key  key
+	hash uint32
+	idx  uint32 // own index in the slabs, + 1
+	// Last is the time of the last packet, Unix nanoseconds.
+	Last int64
 	// Packets and Bytes count per direction, bytes with the link header.
 	Packets, Bytes [2]uint64
 	MinTTL, MaxTTL [2]uint8
 	State          State
-	Emergency      bool // made or ended while the table was in emergency mode
-	NVLAN          uint8
-	VLAN           [packet.MaxVLAN]uint16
-	Level          uint8 // of tunnels around the first packet
-	ICMPType       uint8 // of the first packet
-	ICMPCode       uint8
-	Reversed       bool // the client is not who sent first: Turn was called an odd number of times
+	// Tuple has the client, the end that sent first, as source. For ICMP the ports
+	// are the type and the type that answers it, for ESP the two halves of the SPI.
+	Tuple packet.Tuple
+
+	Tenant    uint32
+	ID        uint64 // EVE's flow_id, 51 bits
+	Start     int64  // time of the first packet, Unix nanoseconds
+	Emergency bool   // made or ended while the table was in emergency mode
+	NVLAN     uint8
+	VLAN      [packet.MaxVLAN]uint16
+	Level     uint8 // of tunnels around the first packet
+	ICMPType  uint8 // of the first packet
+	ICMPCode  uint8
+	Reversed  bool // the client is not who sent first: Turn was called an odd number of times
+
+	live       bool
+	slot       int16
+	next, prev uint32 // in the wheel slot or the free list, index + 1
+	due        int64  // when it had been silent for too long, at the time it was linked
 
 	// V is the caller's. The table never touches it, also when the entry is reused:
 	// the end function has to leave it as a new flow needs it.
 	V V
-
-	key        key
-	hash       uint32
-	idx        uint32 // own index in the slabs, + 1
-	next, prev uint32 // in the wheel slot or the free list, index + 1
-	slot       int16
-	live       bool
-	due        int64 // tick of the wheel slot
 }
 
 // SPI returns the security parameter index of an ESP flow.
@@ -161,7 +164,6 @@ type Table[V any] struct {
 	emergency bool
 	timeout   [2][NumClass][NumState]int64
 	wheel     wheel
-	clock     int64 // greatest packet time seen
 }
 
 type slot struct{ hash, idx uint32 }
@@ -246,9 +248,6 @@ func (t *Table[V]) Find(p *packet.Parsed, tenant uint32) (e *Entry[V], dir uint8
 		k.nvlan, k.vlan = p.NVLAN, p.VLAN
 	}
 	h := k.hash(&t.opt.Seed)
-	if p.Time > t.clock {
-		t.clock = p.Time
-	}
 	if e = t.find(&k, uint32(h)); e != nil {
 		if p.Time-e.Last < t.idle(e) || e.Last > p.Time {
 			return e, e.Dir(p), false
@@ -299,9 +298,9 @@ func (t *Table[V]) SetState(e *Entry[V], s State) {
 		return
 	}
 	e.State = s
-	if due := t.dueTick(e); due < e.due {
+	if e.Last+t.idle(e) < e.due {
 		t.unlink(e)
-		t.link(e, due)
+		t.link(e)
 	}
 }
 
@@ -323,12 +322,9 @@ func (t *Table[V]) Reuse(e *Entry[V], p *packet.Parsed) *Entry[V] {
 func (t *Table[V]) Remove(e *Entry[V], why Reason) { t.finish(e, why) }
 
 // Expire ends the flows that are silent for too long at time now. Its cost is the
-// seconds passed plus the flows looked at; call it about once per second of
-// packet time.
+// time passed, in sixteenths of a second, plus the flows looked at; call it about
+// once per second of packet time.
 func (t *Table[V]) Expire(now int64) {
-	if now > t.clock {
-		t.clock = now
-	}
 	w := &t.wheel
 	tick := now / wheelTick
 	if !w.set || tick <= w.now {
@@ -353,12 +349,12 @@ func (t *Table[V]) fire(s int, now int64) {
 	for i != 0 {
 		e := t.at(i)
 		i = e.next
-		if e.due > t.wheel.now {
+		if e.due > now {
 			continue // of a later round
 		}
 		if e.Last+t.idle(e) > now {
 			t.unlink(e)
-			t.link(e, t.dueTick(e))
+			t.link(e)
 			continue
 		}
 		t.Counters.TimedOut++

@@ -87,7 +87,7 @@ func (t *Table[V]) make(k *key, h uint32, now int64) *Entry[V] {
 		t.wheel.set, t.wheel.now = true, now/wheelTick-1
 	}
 	e.Tuple.Proto = k.proto // idle needs it
-	t.link(e, t.dueTick(e))
+	t.link(e)
 	return e
 }
 
@@ -153,14 +153,14 @@ func (t *Table[V]) enterEmergency(now int64) {
 				continue
 			}
 			t.unlink(e)
-			t.link(e, t.dueTick(e))
+			t.link(e)
 		}
 	}
 }
 
 // evict ends the entry that is due first, going by the wheel. An entry that had
-// packets since it was put there is first moved to where it belongs; each such
-// move is paid for by a packet, so the loop is short on average.
+// packets since it was put there gets a second chance and moves to where it belongs
+// now; each such move is paid for by a packet, so the loop is short on average.
 func (t *Table[V]) evict() {
 	const maxMoves = 64 // then whoever is next goes, lest one packet pays for many
 	for n := 0; ; n++ {
@@ -169,10 +169,9 @@ func (t *Table[V]) evict() {
 			return
 		}
 		e := t.at(t.wheel.head[s])
-		due := t.dueTick(e)
-		if due > e.due && n < maxMoves {
+		if due := e.Last + t.idle(e); due > e.due && n < maxMoves {
 			t.unlink(e)
-			t.link(e, due)
+			t.link(e)
 			continue
 		}
 		t.Counters.GetUsed++
@@ -181,23 +180,22 @@ func (t *Table[V]) evict() {
 	}
 }
 
-// dueTick returns the tick after which e has been silent for too long.
-func (t *Table[V]) dueTick(e *Entry[V]) int64 { return (e.Last+t.idle(e))/wheelTick + 1 }
-
-// link puts e at the end of the slot of tick due; slots already passed are never
-// used.
-func (t *Table[V]) link(e *Entry[V], due int64) {
+// link puts e at the end of the slot in which it is due. Slots that were looked at
+// are never used.
+func (t *Table[V]) link(e *Entry[V]) {
 	w := &t.wheel
-	e.due = max(due, w.now+1)
-	s := w.slot(min(e.due, w.now+wheelSlots-1))
+	e.due = e.Last + t.idle(e)
+	tick := max(e.due/wheelTick+1, w.now+1)
+	s := w.slot(min(tick, w.now+wheelSlots-1))
 	e.slot = int16(s)
-	e.prev = 0
-	e.next = w.head[s]
-	if e.next != 0 {
-		t.at(e.next).prev = e.idx
+	e.next, e.prev = 0, w.tail[s]
+	if e.prev != 0 {
+		t.at(e.prev).next = e.idx
+	} else {
+		w.head[s] = e.idx
+		w.used[s/64] |= 1 << (s % 64)
 	}
-	w.head[s] = e.idx
-	w.used[s/64] |= 1 << (s % 64)
+	w.tail[s] = e.idx
 }
 
 func (t *Table[V]) unlink(e *Entry[V]) {
@@ -207,12 +205,14 @@ func (t *Table[V]) unlink(e *Entry[V]) {
 		t.at(e.prev).next = e.next
 	} else {
 		w.head[s] = e.next
-		if e.next == 0 {
-			w.used[s/64] &^= 1 << (s % 64)
-		}
 	}
 	if e.next != 0 {
 		t.at(e.next).prev = e.prev
+	} else {
+		w.tail[s] = e.prev
+	}
+	if w.head[s] == 0 {
+		w.used[s/64] &^= 1 << (s % 64)
 	}
 	e.next, e.prev = 0, 0
 }

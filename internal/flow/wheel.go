@@ -3,16 +3,19 @@ package flow
 import "math/bits"
 
 // wheel is a timer wheel of doubly linked lists of entries. An entry sits in the
-// slot of the second in which it may be due; a packet does not move it. When its
+// slot of the moment in which it may be due; a packet does not move it. When its
 // slot comes up, expiry looks at the time of its last packet and puts it further
 // ahead if it lived on. So a hit in the table touches no list.
 const (
-	wheelSlots = 4096 // seconds; longer timeouts go round again
-	wheelTick  = 1e9  // nanoseconds
+	// A tick is a sixteenth of a second: what is evicted under pressure is right to
+	// that much.
+	wheelTick  = 1e9 / 16  // nanoseconds
+	wheelSlots = 1024 * 16 // 1024 seconds; longer timeouts go round again
 )
 
 type wheel struct {
 	head [wheelSlots]uint32 // index+1 of the first entry
+	tail [wheelSlots]uint32 // of the last
 	used [wheelSlots / 64]uint64
 	now  int64 // the tick up to which all slots were looked at
 	set  bool
