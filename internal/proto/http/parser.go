@@ -69,7 +69,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	h := &p.h[dir]
 	h.begin = p.c.Offset[dir]
 	for {
-		if len(data) == used && !eof {
+		if len(data) == used && !eof && h.st != stFinal {
 			break
 		}
 		n, s := p.step(dir, h, data[used:], eof)

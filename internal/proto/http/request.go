@@ -35,11 +35,20 @@ func (p *parser) request(h *half, b []byte, eof bool) (int, step) {
 			p.requestDone(h)
 			return 0, again
 		}
-		return 0, wantsMore
+		return blankPrefix(b), wantsMore
 	case stConnected:
 		return p.connected(h, b)
 	}
 	return len(b), wantsMore
+}
+
+// blankPrefix returns how many bytes at the start of b are white space.
+func blankPrefix(b []byte) int {
+	n := 0
+	for n < len(b) && isSpace(b[n]) {
+		n++
+	}
+	return n
 }
 
 // requestLine reads the first line of a request.

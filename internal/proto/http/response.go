@@ -283,14 +283,12 @@ func (p *parser) responseHeaders(h *half, cut bool) bool {
 	}
 	h.st = stFinal
 	t.Advance(dir, ResponseBody)
-	tunnel := t.method == methodConnect && t.status >= 200 && t.status < 300 ||
-		t.status == 101 && te == nil && cl == nil
-	if tunnel && !cut {
+	if t.status == 101 && te == nil && cl == nil && !cut {
 		// What follows is another protocol, be it in the same segment.
 		p.responseDone(h)
 		return true
 	}
-	if cut || t.method == methodHead {
+	if cut || t.method == methodHead || t.tunnel() {
 		return true
 	}
 	if bodiless(t.status) {
@@ -327,6 +325,11 @@ func (p *parser) responseHeaders(h *half, cut bool) bool {
 	return true
 }
 
+// tunnel tells whether the response opens the tunnel that CONNECT asked for.
+func (t *Tx) tunnel() bool {
+	return t.method == methodConnect && t.status >= 200 && t.status < 300
+}
+
 // bodiless tells whether a response with this status has no body.
 func bodiless(status int) bool {
 	return status >= 100 && status < 200 || status == 204 || status == 304
@@ -356,7 +359,7 @@ func (p *parser) continued(h *half) {
 func (p *parser) answerCame(r *half) {
 	t := r.tx
 	switch {
-	case r.st == stConnect && t.status >= 200 && t.status < 300:
+	case r.st == stConnect && t.tunnel():
 		r.st = stConnected
 	case r.st == stConnect:
 		p.requestDone(r)
@@ -374,6 +377,10 @@ func (p *parser) answerCame(r *half) {
 func (p *parser) responseFinal(h *half, b []byte, eof bool) (int, step) {
 	const dir = proto.ToClient
 	if len(b) == 0 {
+		p.responseDone(h)
+		return 0, again
+	}
+	if h.tx.tunnel() && blankPrefix(b) < len(b) {
 		p.responseDone(h)
 		return 0, again
 	}
@@ -418,7 +425,7 @@ func (p *parser) responseDone(h *half) {
 func (p *parser) protocolChange(t *Tx, bodied bool) {
 	r := &p.h[proto.ToServer]
 	switch {
-	case t.method == methodConnect && t.status >= 200 && t.status < 300:
+	case t.tunnel():
 		if p.made == 1 {
 			if r.tx == t {
 				p.requestDone(r)
