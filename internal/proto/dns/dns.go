@@ -65,6 +65,7 @@ func Protocol() *proto.Protocol {
 		Done:           [2]uint8{1, 1},
 		Fields:         fields(),
 		Events:         events(),
+		Frames:         []string{"pdu"},
 		Log:            Logger(LogOptions{}),
 		LogAlert:       alertLogger(),
 		Unidirectional: true,
@@ -83,6 +84,7 @@ func MDNS() *proto.Protocol {
 		Done:           [2]uint8{1, 1},
 		Fields:         localFields("mdns"),
 		Events:         events(),
+		Frames:         []string{"pdu"},
 		Log:            mdnsLogger(),
 		Unidirectional: true,
 	}
@@ -100,6 +102,7 @@ func LLMNR() *proto.Protocol {
 		Done:           [2]uint8{1, 1},
 		Fields:         localFields("llmnr"),
 		Events:         events(),
+		Frames:         []string{"pdu"},
 		Log:            llmnrLogger(),
 		Unidirectional: true,
 	}

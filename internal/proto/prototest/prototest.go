@@ -96,9 +96,9 @@ type Chunk struct {
 
 // Record is a transaction as it was when it was logged.
 type Record struct {
-	Proto  string // name of the protocol
-	JSON   string // its EVE object, "" when it was not logged
-	Events []string
+	Proto  string   // name of the protocol
+	JSON   string   // its EVE object, "" when it was not logged
+	Events []string // set by Finish
 	Tx     proto.Tx
 	Dir    proto.Dir // for unidirectional protocols
 }
@@ -121,7 +121,9 @@ func (r *Record) Map(tb testing.TB) map[string]any {
 type Runner struct {
 	Conn    *proto.Conn
 	Records []Record
-	Frames  []proto.Frame
+	// KeepFrames collects the frames the parser notes in Frames.
+	KeepFrames bool
+	Frames     []proto.Frame
 	// OnTx, when set, sees every live transaction after each piece.
 	OnTx func(c *proto.Conn, tx proto.Tx, dir proto.Dir)
 
@@ -216,11 +218,22 @@ func (r *Runner) Finish() {
 		r.log(tx)
 	}
 	r.Conn.Clean(true)
+	for i := range r.Records {
+		rec := &r.Records[i]
+		b := rec.Tx.Base()
+		rec.Events = nil
+		for _, e := range b.Events {
+			rec.Events = append(rec.Events, b.Protocol().Events[e])
+		}
+	}
 }
 
 // after does what the sensor does when a packet has been fed.
 func (r *Runner) after(dir proto.Dir) {
-	r.Frames = append(r.Frames, r.Conn.Frames...)
+	if r.KeepFrames {
+		r.Frames = append(r.Frames, r.Conn.Frames...)
+	}
+	r.Conn.Frames = r.Conn.Frames[:0]
 	for _, tx := range r.Conn.Txs {
 		if r.OnTx != nil {
 			r.OnTx(r.Conn, tx, dir)
@@ -254,9 +267,6 @@ func (r *Runner) log(tx proto.Tx) {
 	if p.Log != nil && p.Log(r.Conn, tx, &r.w) {
 		r.w.Close()
 		rec.JSON = string(r.w.Buf)
-	}
-	for _, e := range b.Events {
-		rec.Events = append(rec.Events, p.Events[e])
 	}
 	r.Records = append(r.Records, rec)
 }

@@ -39,8 +39,13 @@ func Protocol() *proto.Protocol {
 		LogAt:     [2]uint8{BannerDone, BannerDone},
 		Fields:    fields(),
 		Events:    events(),
-		Log:       log,
-		LogAlert:  logAlert,
+		States: [2][]string{
+			{"request_in_progress", "request_banner_wait_eol", "request_banner_done", "request_finished"},
+			{"response_in_progress", "response_banner_wait_eol", "response_banner_done", "response_finished"},
+		},
+		Frames:   []string{"record.hdr", "record.data", "record.pdu"},
+		Log:      log,
+		LogAlert: logAlert,
 	}
 	p.Configure = func(s proto.Settings) (proto.Factory, error) {
 		// hassh: "auto" counts as no; whoever loads rules that use it says yes.

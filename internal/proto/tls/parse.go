@@ -148,7 +148,7 @@ func (p *parser) record(dir proto.Dir, b []byte, off uint64) (used, need int, ok
 		p.event(EventInvalidRecordLength)
 		return 0, 0, false
 	}
-	if typ == recData || p.encrypted && typ != recHeartbeat && typ != recAlert {
+	if typ == recData || typ == recHandshake && p.encrypted {
 		p.header(dir, typ, ver, n, off)
 		p.opaque(dir, typ)
 		d.skip = n
@@ -196,6 +196,9 @@ func (p *parser) opaque(dir proto.Dir, typ byte) {
 		return
 	}
 	p.done(dir)
+	if p.cfg.handling != Full {
+		p.c.NoPayload = true
+	}
 	if p.cfg.handling == Bypass && p.over() {
 		p.c.Stop(proto.ToServer)
 		p.c.Stop(proto.ToClient)

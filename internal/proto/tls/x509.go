@@ -252,6 +252,7 @@ func (c *Cert) extensions(b []byte) bool {
 // them all, as with Suricata.
 func (c *Cert) names(b []byte) {
 	var out [][]byte
+	any := false
 	for d := (der{b}); len(d.b) > 0 && len(out) < MaxNames; {
 		tag, body, f := d.next()
 		if f != derOK {
@@ -261,12 +262,12 @@ func (c *Cert) names(b []byte) {
 		if !ok {
 			return
 		}
+		any = true
 		if len(text) > 0 {
 			out = append(out, text)
 		}
-		c.HasNames = true
 	}
-	c.Names = out
+	c.Names, c.HasNames = out, any
 }
 
 // generalName writes a GeneralName the way Suricata shows it.
