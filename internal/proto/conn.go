@@ -4,7 +4,8 @@ package proto
 type Table struct {
 	rows      []*Protocol
 	factories []Factory
-	parse     []bool // false: detected only
+	parse     []bool  // false: detected only
+	depths    []int64 // StreamDepth of each row, -1 none
 	byName    map[string]ID
 	// probeTCP and probeUDP are the rows to probe, one bit each.
 	probeTCP, probeUDP uint64
@@ -67,6 +68,9 @@ type Conn struct {
 	// Offset is, during Parse, the stream offset of data[0] per direction.
 	Offset [2]uint64
 
+	// NoPayload is set by a parser whose flow is encrypted from here on: payload and
+	// stream of later packets are not inspected.
+	NoPayload bool
 	// Reversed is set when probing found that the flow's first sender is the
 	// server. The owner must turn the flow around and call Turn.
 	Reversed bool
@@ -74,6 +78,9 @@ type Conn struct {
 	Broken uint8
 	// EOF seen per direction.
 	EOF [2]bool
+	// OneSided is set by the owner when only one side of the flow is seen: then a
+	// transaction that is done in one direction does not wait for the other.
+	OneSided bool
 
 	parser    Parser
 	nextTx    uint64

@@ -88,6 +88,9 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 		n, want, st := c.parser.Parse(dir, data, eof)
 		n = max(0, min(n, len(data)))
 		used += n
+		if c.OneSided {
+			c.settle(dir)
+		}
 		if st == Broken {
 			c.giveUp()
 			return used + len(data) - n, 0
@@ -134,6 +137,16 @@ func (c *Conn) Gap(dir Dir, n int) {
 	if !c.parser.Gap(dir, n) {
 		c.stopped[dir] = true
 		c.Broken++
+	}
+}
+
+// settle ends the waiting of transactions that are done in direction dir for the
+// other one.
+func (c *Conn) settle(dir Dir) {
+	for _, tx := range c.Txs {
+		if b := tx.Base(); b.DirDone(dir) && b.Progress[dir.Other()] == 0 {
+			b.Skip[dir.Other()] = true
+		}
 	}
 }
 

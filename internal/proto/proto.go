@@ -98,6 +98,13 @@ type Protocol struct {
 	Frames []string
 	// Unidirectional: a Tx belongs to one direction only; TxBase.Dir says which.
 	Unidirectional bool
+	// LowerEvents: records of anomalies show the names of Events as they are; else
+	// in upper case.
+	LowerEvents bool
+	// StreamDepth, when not nil, gives the reassembly depth of TCP flows of this
+	// protocol in bytes per direction, 0 for no limit (setting stream-depth); ok is
+	// false when the general one holds. It is called once per Table.
+	StreamDepth func(s Settings) (depth int64, ok bool)
 }
 
 // Bits of Protocol.FirstData.

@@ -38,6 +38,13 @@ func NewTable(rows []*Protocol, settings func(name string) Settings) (*Table, er
 				return nil, fmt.Errorf("app-layer.protocols.%s: %w", p.Name, err)
 			}
 		}
+		depth := int64(-1)
+		if p.StreamDepth != nil {
+			if n, ok := p.StreamDepth(s); ok && n >= 0 {
+				depth = n
+			}
+		}
+		t.depths = append(t.depths, depth)
 		t.rows = append(t.rows, p)
 		t.factories = append(t.factories, f)
 		t.parse = append(t.parse, parse && f != nil)
@@ -58,6 +65,15 @@ func NewTable(rows []*Protocol, settings func(name string) Settings) (*Table, er
 // Parsed tells whether protocol id is enabled and has a parser.
 func (t *Table) Parsed(id ID) bool {
 	return t.Protocol(id) != nil && t.parse[id-1]
+}
+
+// StreamDepth returns the reassembly depth for TCP flows of protocol id; ok is
+// false when it has none of its own.
+func (t *Table) StreamDepth(id ID) (depth int64, ok bool) {
+	if t.Protocol(id) == nil || t.depths[id-1] < 0 {
+		return 0, false
+	}
+	return t.depths[id-1], true
 }
 
 // candidates returns the set of rows to probe for a flow.

@@ -107,7 +107,10 @@ func (w *Worker) txEvents(p *packet.Parsed, e *entry, tx proto.Tx) {
 			continue
 		}
 		w.Stats.AppEvents++
-		a := eve.Anomaly{Type: eve.AnomalyApp, Event: strings.ToUpper(pr.Events[id]), Layer: eve.LayerParser, App: pr.Name}
+		a := eve.Anomaly{Type: eve.AnomalyApp, Event: pr.Events[id], Layer: eve.LayerParser, App: pr.Name}
+		if !pr.LowerEvents {
+			a.Event = strings.ToUpper(a.Event)
+		}
 		h := w.txHeader(p, e, tx, proto.ToServer)
 		for i := range w.outs {
 			w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)

@@ -36,6 +36,7 @@ func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
 	s := e.V.tcp
 	// The flow keyword asks for the state before this packet.
 	established := s.Established()
+	w.dp.NoPayloadInspect = e.V.app != nil && e.V.app.NoPayload
 	w.update(e, p, dir)
 	r := w.tcp.Packet(s, p, dir)
 	if r.Flags&stream.Turn != 0 {
@@ -83,7 +84,7 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			c = proto.NewConn(w.opt.Table, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, Midstream: s.IsMidstream()})
 			e.V.app = c
 		}
-		c.Time = e.Last
+		c.Time, c.OneSided = e.Last, s.IsAsync()
 		d := proto.Dir(dir)
 		if chunk.Gap > 0 {
 			c.Gap(d, int(min(chunk.Gap, 1<<30)))
@@ -101,6 +102,9 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			e.V.need[dir] = need
 			if before != c.App && c.App != proto.Unknown && c.App != proto.Failed {
 				w.Stats.AppFlow[c.App]++
+				if depth, ok := c.Table.StreamDepth(c.App); ok {
+					s.SetDepth(depth)
+				}
 			}
 			w.triggerRaw(s, c, d)
 		}
@@ -146,7 +150,7 @@ func (w *Worker) inspectStream(e *entry, p *packet.Parsed, dir uint8) {
 	win, ok := s.Raw(dir)
 	w.dp.HasRaw, w.dp.Raw, w.dp.RawOffset = ok, win.Data, win.Offset
 	w.inspect(p, e, proto.Dir(dir))
-	w.dp.HasRaw = false
+	w.dp.HasRaw, w.dp.NoPayloadInspect = false, false
 	if ok {
 		s.RawUsed(dir, len(win.Data)-win.Fresh)
 	}

@@ -36,8 +36,12 @@ func (e *Engine) store(h *half, b []byte, seq uint32) {
 		e.event(EvSegmentBeforeBase)
 		return
 	}
-	if e.opt.Depth > 0 {
-		depth := uint64(e.opt.Depth)
+	limit := e.opt.Depth
+	if h.depth > 0 {
+		limit = h.depth - 1
+	}
+	if limit > 0 {
+		depth := uint64(limit)
 		if at > depth {
 			if !h.depthHit {
 				h.depthHit, h.depthNew = true, true

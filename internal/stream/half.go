@@ -15,6 +15,7 @@ type half struct {
 	nextWin uint32 // lastAck + win, never moved back
 	lastTS  uint32
 	tsTime  int64 // Unix nanoseconds of the packet with lastTS
+	depth   int64 // reassembly depth of its own plus one, 0 none
 	wscale  uint8 // to apply to win
 	policy  Policy
 	hasTS   bool

@@ -189,6 +189,14 @@ func (s *Session) LastAck(dir uint8) uint32 { return s.h[dir&1].lastAck }
 // DepthReached tells whether direction dir was cut at the reassembly depth.
 func (s *Session) DepthReached(dir uint8) bool { return s.h[dir&1].depthHit }
 
+// SetDepth replaces the reassembly depth of Options for both directions of s, in
+// bytes, 0 for no limit. A direction that was cut already stays cut.
+func (s *Session) SetDepth(depth int64) {
+	for dir := range s.h {
+		s.h[dir].depth = max(depth, 0) + 1
+	}
+}
+
 // Turn swaps client and server (the application layer found the direction wrong).
 func (s *Session) Turn() {
 	s.h[0], s.h[1] = s.h[1], s.h[0]
