@@ -15,7 +15,7 @@ func (c *compiler) finish(re *Regexp, root *node) {
 	}
 	c.fromStart = true
 	f := c.firstFrom(0)
-	if !f.any && !f.end && !p.accept && (!p.verbs || f.set.count() == 1) {
+	if !f.any && !f.end && !p.accept && (!p.verbs || f.set.count() == 1 && c.leadsWithByte()) {
 		re.first = c.filterSet(&f)
 		if f.set.count() == 1 {
 			re.firstByte, re.oneFirst = f.set.lowest(), true
@@ -54,6 +54,23 @@ func (c *compiler) finish(re *Regexp, root *node) {
 	if !re.exact {
 		c.dfaWorth(re, root)
 	}
+}
+
+// leadsWithByte tells whether the pattern begins with a byte that nothing makes
+// optional. Only then PCRE2 looks for it before it tries (*COMMIT).
+func (c *compiler) leadsWithByte() bool {
+	for pc := range c.prog {
+		switch in := &c.prog[pc]; in.op {
+		case opVerb, opSave, opAtomic:
+			continue
+		case opByte, opStr:
+			return true
+		case opGreedy, opLazy, opTake:
+			return in.x > 0
+		}
+		break
+	}
+	return false
 }
 
 // refers tells whether any part of the pattern looks at what a group matched.

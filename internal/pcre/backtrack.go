@@ -22,7 +22,7 @@ func (re *Regexp) run(m *Machine, data []byte, start int) status {
 		regs[i] = -1
 	}
 	regs[0] = int32(start)
-	m.start, m.call, m.barrier = start, -1, -1
+	m.call, m.barrier = -1, -1
 	m.calls, m.snaps = m.calls[:0], m.snaps[:0]
 	limit := m.matchLimit
 	if re.limit > 0 && int(re.limit) < limit {
@@ -272,7 +272,7 @@ next:
 			default:
 				var st unwound
 				m.stack = stack
-				pc, pos, st = re.unwind(m, data)
+				pc, pos, st = re.unwind(m)
 				stack = m.stack
 				if st == unwoundOn {
 					continue

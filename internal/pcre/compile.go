@@ -112,6 +112,7 @@ type compiler struct {
 
 	starts   []int32 // first instruction of each group, for calls
 	needed   []bool  // groups that back references and conditions look at
+	open     []int   // groups that the present node stands in, up to the next look-around
 	memoOK   bool
 	undo     bool // an instruction that changes registers was emitted
 	memos    int
@@ -242,7 +243,9 @@ func (c *compiler) node(n *node) {
 		case vbFail:
 			c.emit(inst{op: opFail})
 		case vbAccept:
-			c.emit(inst{op: opAccept})
+			c.lists = append(c.lists, append([]int(nil), c.open...))
+			c.undo = true
+			c.emit(inst{op: opAccept, x: int32(len(c.lists) - 1)})
 		default:
 			c.emit(inst{op: opVerb, set: uint16(n.c)})
 		}
@@ -338,7 +341,9 @@ func (c *compiler) group(n *node) {
 		reg = 2*(c.p.groups+1) + n.n
 	}
 	c.emit(inst{op: opSave, set: uint16(reg), flag: f})
+	c.open = append(c.open, n.n)
 	c.node(n.sub[0])
+	c.open = c.open[:len(c.open)-1]
 	if pending {
 		c.emit(inst{op: opClose, set: uint16(n.n), x: int32(reg), flag: f})
 	} else {
@@ -378,10 +383,13 @@ func (c *compiler) lookaround(n *node, miss int32) int {
 	}
 	at := c.emit(in)
 	c.look++
+	open := c.open // (*ACCEPT) closes no groups beyond its look-around
+	c.open = nil
 	if c.within(func() { c.lookBody(n) }) {
 		c.prog[at].flag |= flagUndo
 	}
 	c.look--
+	c.open = open
 	c.emit(inst{op: opLookEnd})
 	c.prog[at].x = c.here()
 	return at

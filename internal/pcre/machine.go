@@ -51,7 +51,6 @@ type Machine struct {
 	runStart int
 	runEnd   int
 	skipTo   int // where (*SKIP) wants to go on
-	start    int // where the present attempt starts
 	from     int // where the search starts
 	wantRegs bool
 
@@ -258,9 +257,9 @@ func (m *Machine) giveUp() (int, int, bool) {
 	return -1, -1, false
 }
 
-// help is called when matching gets dear. It looks for the literals that must be there,
-// and asks a DFA whether there is a match at or after position at; when there may be one it grants the work that is allowed at most
-// and has failures remembered from now on.
+// help is called when matching gets dear. It looks for the literals that must be there
+// and asks a DFA whether there is a match at or after position at. When there may be
+// one it grants the work that is allowed at most and has failures remembered from now on.
 func (m *Machine) help(s *scan, at int) verdict {
 	re, data := s.re, s.data
 	if s.lacks(at) {

@@ -59,7 +59,7 @@ func (re *Regexp) rare(m *Machine, in *inst, data []byte, pc int32, pos int) (in
 	case opCount:
 		return re.count(m, in, pc), pos, true
 	case opAccept:
-		return re.accept(m, pc, pos)
+		return re.accept(m, in, pos)
 	case opVerb:
 		m.stack = append(m.stack, frame{frVerb, pc, int32(pos), 0})
 	default: // opFail
@@ -246,12 +246,13 @@ func (re *Regexp) leaveCall(m *Machine, pos int) (int32, int, bool) {
 }
 
 // accept ends the innermost look-around or the match, with the open groups closed.
-func (re *Regexp) accept(m *Machine, pc int32, pos int) (int32, int, bool) {
-	for _, g := range re.open(pc) {
-		if m.wantRegs || len(re.lists) > 0 {
-			m.setReg(2*g, m.regs[int32(2*(re.groups+1))+g])
-			m.setReg(2*g+1, int32(pos))
-		}
+func (re *Regexp) accept(m *Machine, in *inst, pos int) (int32, int, bool) {
+	if len(m.stack)+2*len(re.lists[in.x]) > maxFrames {
+		return -1, 0, false
+	}
+	for _, g := range re.lists[in.x] {
+		m.setReg(int32(2*g), m.regs[2*(re.groups+1)+g])
+		m.setReg(int32(2*g+1), int32(pos))
 	}
 	for b := m.barrier; b >= 0; b = m.stack[b].b {
 		if re.prog[m.stack[b].pc].op == opLook {
@@ -260,35 +261,6 @@ func (re *Regexp) accept(m *Machine, pc int32, pos int) (int32, int, bool) {
 		}
 	}
 	return int32(len(re.prog) - 1), pos, true
-}
-
-// open returns the groups that instruction pc stands in, innermost first. It is
-// looked for in the program because only (*ACCEPT) needs it.
-func (re *Regexp) open(pc int32) []int32 {
-	var out []int32
-	closed, looks := 0, 0
-	base := uint16(2 * (re.groups + 1))
-	for i := pc; i >= 0; i-- {
-		in := &re.prog[i]
-		switch {
-		case in.op == opClose:
-			closed++
-		case in.op == opLookEnd:
-			looks++
-		case in.op == opLook:
-			if looks == 0 {
-				return out // (*ACCEPT) closes no groups beyond its look-around
-			}
-			looks--
-		case in.op == opSave && in.set >= base && in.set <= base+uint16(re.groups):
-			if closed > 0 {
-				closed--
-			} else {
-				out = append(out, int32(in.set-base))
-			}
-		}
-	}
-	return out
 }
 
 // unwound says how unwind ended.
@@ -313,7 +285,7 @@ func (u unwound) status() status {
 }
 
 // unwind takes the topmost frame of a less usual kind off the stack.
-func (re *Regexp) unwind(m *Machine, data []byte) (int32, int, unwound) {
+func (re *Regexp) unwind(m *Machine) (int32, int, unwound) {
 	f := m.stack[len(m.stack)-1]
 	m.stack = m.stack[:len(m.stack)-1]
 	switch f.kind {
