@@ -30,36 +30,37 @@ func salt(v uint32) string {
 	return "\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a"
 }
 
-// initialKeys makes the keys of both directions from the client's first
-// destination connection id.
-func initialKeys(dcid []byte, version uint32) (keys [2]*protection) {
-	prefix := "quic "
+// initialKeys makes the keys of what side dir sends, from the client's first
+// destination connection id. It returns nil when the platform has no such
+// ciphers.
+func initialKeys(dcid []byte, version uint32, dir proto.Dir) *protection {
+	prefix, label := "quic ", "client in"
 	if version == version2 {
 		prefix = "quicv2 "
 	}
+	if dir == proto.ToClient {
+		label = "server in"
+	}
 	initial, err := hkdf.Extract(sha256.New, dcid, []byte(salt(version)))
 	if err != nil {
-		return keys
+		return nil
 	}
-	for dir, label := range [2]string{proto.ToServer: "client in", proto.ToClient: "server in"} {
-		secret := expand(initial, label, sha256.Size)
-		block, err := aes.NewCipher(expand(secret, prefix+"key", 16))
-		if err != nil {
-			return keys
-		}
-		aead, err := cipher.NewGCM(block)
-		if err != nil {
-			return keys
-		}
-		hp, err := aes.NewCipher(expand(secret, prefix+"hp", 16))
-		if err != nil {
-			return keys
-		}
-		k := &protection{aead: aead, hp: hp}
-		copy(k.iv[:], expand(secret, prefix+"iv", len(k.iv)))
-		keys[dir] = k
+	secret := expand(initial, label, sha256.Size)
+	block, err := aes.NewCipher(expand(secret, prefix+"key", 16))
+	if err != nil {
+		return nil
 	}
-	return keys
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil
+	}
+	hp, err := aes.NewCipher(expand(secret, prefix+"hp", 16))
+	if err != nil {
+		return nil
+	}
+	k := &protection{aead: aead, hp: hp}
+	copy(k.iv[:], expand(secret, prefix+"iv", len(k.iv)))
+	return k
 }
 
 // expand is HKDF-Expand-Label of TLS 1.3 (RFC 8446 section 7.1) without context.

@@ -19,14 +19,13 @@ func TestInitialKeys(t *testing.T) {
 		{version2, [2]string{"91f73e2351d8fa91660e909f", "bc13779b5a8d4a6d9b3d8d8c"}},
 	}
 	for _, c := range cases {
-		keys := initialKeys(dcid, c.version)
-		if got := hex.EncodeToString(keys[proto.ToServer].iv[:]); got != c.iv[0] {
+		if got := hex.EncodeToString(initialKeys(dcid, c.version, proto.ToServer).iv[:]); got != c.iv[0] {
 			t.Errorf("version %x: client iv %s, want %s", c.version, got, c.iv[0])
 		}
 		if c.version != version1 {
 			continue
 		}
-		if got := hex.EncodeToString(keys[proto.ToClient].iv[:]); got != c.iv[1] {
+		if got := hex.EncodeToString(initialKeys(dcid, c.version, proto.ToClient).iv[:]); got != c.iv[1] {
 			t.Errorf("version %x: server iv %s, want %s", c.version, got, c.iv[1])
 		}
 	}
@@ -35,7 +34,7 @@ func TestInitialKeys(t *testing.T) {
 // Seal protects payload as a packet with a 2-byte packet number; header ends
 // where the packet number begins. It is the inverse of open, for tests.
 func Seal(dcid []byte, version uint32, dir proto.Dir, header []byte, number uint16, payload []byte) []byte {
-	k := initialKeys(dcid, version)[dir]
+	k := initialKeys(dcid, version, dir)
 	off := len(header)
 	pkt := append(append([]byte(nil), header...), byte(number>>8), byte(number))
 	nonce := k.iv
@@ -54,12 +53,12 @@ func TestOpenLeavesPacketAlone(t *testing.T) {
 	dcid := []byte("12345678")
 	pkt := Seal(dcid, version1, proto.ToServer, []byte{0xc1, 0, 0, 0, 1}, 7, make([]byte, 40))
 	before := string(pkt)
-	plain, ok := initialKeys(dcid, version1)[proto.ToServer].open(pkt, 5)
+	plain, ok := initialKeys(dcid, version1, proto.ToServer).open(pkt, 5)
 	if !ok || len(plain) != 40 || string(pkt) != before {
 		t.Errorf("open: %v, %d bytes", ok, len(plain))
 	}
 	pkt[len(pkt)-1] ^= 1
-	if _, ok := initialKeys(dcid, version1)[proto.ToServer].open(pkt, 5); ok {
+	if _, ok := initialKeys(dcid, version1, proto.ToServer).open(pkt, 5); ok {
 		t.Error("a changed packet was opened")
 	}
 }

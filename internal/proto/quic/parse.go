@@ -174,10 +174,7 @@ func (p *parser) open(dir proto.Dir, pkt []byte, off int, h *long) ([]byte, bool
 	}
 	p.opens++
 	if p.known {
-		if p.keysV != h.version {
-			p.derive(p.dcid[:p.dcidN], h.version)
-		}
-		if plain, ok := p.keys[dir].open(pkt, off); ok || dir == proto.ToClient {
+		if plain, ok := p.key(dir, h.version).open(pkt, off); ok || dir == proto.ToClient {
 			return plain, ok
 		}
 	}
@@ -185,13 +182,19 @@ func (p *parser) open(dir proto.Dir, pkt []byte, off int, h *long) ([]byte, bool
 		return nil, false
 	}
 	p.dcidN, p.known = copy(p.dcid[:], h.dcid), true
-	p.derive(h.dcid, h.version)
-	return p.keys[dir].open(pkt, off)
+	p.keys = [2]*protection{}
+	return p.key(dir, h.version).open(pkt, off)
 }
 
-func (p *parser) derive(dcid []byte, version uint32) {
-	p.keys = initialKeys(dcid, version)
-	p.keysV = version
+// key returns the keys of what side dir sends, made when first needed.
+func (p *parser) key(dir proto.Dir, version uint32) *protection {
+	if p.keysV != version {
+		p.keysV, p.keys = version, [2]*protection{}
+	}
+	if p.keys[dir] == nil {
+		p.keys[dir] = initialKeys(p.dcid[:p.dcidN], version, dir)
+	}
+	return p.keys[dir]
 }
 
 // Frame types that an Initial packet may hold (RFC 9000 section 12.4).
