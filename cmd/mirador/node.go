@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -39,9 +40,8 @@ type nodeOptions struct {
 	material material
 	log      *slog.Logger
 	// inputs, when set, opens the inputs in place of the ones in the configuration.
-	inputs func(workers int, seed uint32) ([]sensor.Input, error)
-	// sinks are further outputs.
-	sinks   []sensor.Output
+	inputs  func(workers int, seed uint32) ([]sensor.Input, error)
+	stdout  io.Writer // where events go whose path is "-"
 	onAlert func(h *eve.Header, a *eve.Alert)
 	// failOpen goes on without the status page when its port cannot be had.
 	failOpen bool
@@ -228,11 +228,15 @@ func (n *node) close() {
 
 // openOutputs opens the event files.
 func (n *node) openOutputs(l *loaded) ([]sensor.Output, error) {
-	outs := append([]sensor.Output(nil), n.o.sinks...)
+	var outs []sensor.Output
 	var files []*sensor.FileSink
 	defer func() { n.files.Store(&files) }()
 	for _, out := range l.engine.outputs.EVE {
 		if out.Filename == "" || out.Filetype != "" && out.Filetype != "regular" {
+			continue
+		}
+		if isStdout(out.Filename) && n.o.stdout != nil {
+			outs = append(outs, sensor.Output{Options: out, Sink: &lineSink{w: n.o.stdout}})
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(out.Filename), 0o750); err != nil {

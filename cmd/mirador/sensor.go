@@ -93,7 +93,7 @@ receiving for sensor.drain, writes what is left, and ends.`,
   mirador sensor -c /etc/mirador/mirador.yaml
   mirador sensor --vxlan 10.0.0.5:4789 --sources sources.yaml --eve ./eve.json`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
 	c.Flags().SortFlags = false
 	f.add(c)
@@ -144,12 +144,12 @@ func newLog(w io.Writer, format, level string) (*slog.Logger, error) {
 	return nil, fail(exitUsage, "use text or json", "--log-format %q is not understood", format)
 }
 
-func (f *sensorFlags) run(ctx context.Context, stderr io.Writer) error {
+func (f *sensorFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log, err := newLog(stderr, f.logFormat, f.logLevel)
 	if err != nil {
 		return err
 	}
-	n, err := newNode(nodeOptions{material: material{config: f.load}, log: log, failOpen: true})
+	n, err := newNode(nodeOptions{material: material{config: f.load}, log: log, stdout: stdout, failOpen: true})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +39,8 @@ type Input struct {
 	// Readers has one reader for each worker when the kernel steers, or exactly one,
 	// whose frames are then handed to the workers over queues.
 	Readers []capture.Reader
-	// Local is the address datagrams were sent to, as events show it.
+	// Addr is where a socket listens; Local is its address as events show it.
+	Addr  netip.AddrPort
 	Local packet.Addr
 	// Unsteered says why there is one reader for several workers; nil otherwise.
 	Unsteered error

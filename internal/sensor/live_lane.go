@@ -31,7 +31,7 @@ type lane struct {
 func newLane(l *Live, id int, opt *Options) (*lane, error) {
 	g := l.gen.Load()
 	opt.Engine, opt.Sources, opt.AllowSource, opt.AllowVNI = g.Engine, g.Sources, g.AllowSource, g.AllowVNI
-	opt.StatsInterval, opt.NoStats = 0, true
+	opt.StatsInterval, opt.Live = 0, true
 	w, err := NewWorker(opt)
 	if err != nil {
 		return nil, err

@@ -74,7 +74,8 @@ func openUDP(o InputOptions, name string, link packet.Link, addr netip.AddrPort)
 			return Input{}, err
 		}
 	}
-	in := Input{Name: fmt.Sprintf("%s %v", name, list[0].LocalAddr()), Local: list[0].LocalAddr().Addr().As16(), Unsteered: why}
+	at := list[0].LocalAddr()
+	in := Input{Name: fmt.Sprintf("%s %v", name, at), Addr: at, Local: at.Addr().As16(), Unsteered: why}
 	for _, r := range list {
 		in.Readers = append(in.Readers, r)
 	}

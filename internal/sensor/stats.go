@@ -159,7 +159,7 @@ func (w *Worker) initStats() {
 
 // LogStats writes a stats record with time stamp t to the outputs that want one.
 func (w *Worker) LogStats(t int64) {
-	if w.statsPlanErr != nil || w.opt.NoStats {
+	if w.statsPlanErr != nil || w.opt.Live {
 		return
 	}
 	w.counters = w.AppendCounters(w.counters[:0])

@@ -49,8 +49,10 @@ type Options struct {
 	IgnoreChecksums bool
 	InIface         string
 	StatsInterval   int64 // nanoseconds between stats records, 0: only at the end
-	NoStats         bool  // no stats records at all: the caller writes them
-	Seed            uint64
+	// Live is set for frames from the network: events have no packet number, and the
+	// caller writes the stats records, for all workers together.
+	Live bool
+	Seed uint64
 	// Quarantine, when set, gets the bytes of a packet that made a station panic.
 	Quarantine func(link packet.Link, data []byte, wireLen int, at int64, why any)
 	// OnAlert, when set, sees every alert after it was written. It must not keep
