@@ -8,6 +8,11 @@ var _ proto.Parser = (*parser)(nil)
 // http1.response).
 func (p *parser) openFrame(t *Tx, dir proto.Dir, off uint64) {
 	t.begin[dir] = off
+	if !p.h[dir].framed {
+		// The whole direction is a frame of its own.
+		p.h[dir].framed = true
+		p.c.AddFrame(dir, "stream", off, -1, t.ID)
+	}
 	name := "request"
 	if dir == proto.ToClient {
 		name = "response"
@@ -19,7 +24,7 @@ func (p *parser) openFrame(t *Tx, dir proto.Dir, off uint64) {
 func (p *parser) closeFrame(t *Tx, dir proto.Dir, end uint64) {
 	for i := range p.c.Frames {
 		f := &p.c.Frames[i]
-		if f.Dir == dir && f.Tx == t.ID && f.Len < 0 && f.Offset == t.begin[dir] {
+		if f.Type != "stream" && f.Dir == dir && f.Tx == t.ID && f.Len < 0 && f.Offset == t.begin[dir] {
 			f.Len = int64(end - f.Offset)
 			return
 		}

@@ -23,6 +23,7 @@ func Protocol() *proto.Protocol {
 		Configure: configure,
 		Done:      [2]uint8{RequestComplete, ResponseComplete},
 		States:    states(),
+		Frames:    []string{"stream", "request", "response"},
 		Fields:    fields(),
 		Events:    events(),
 		Log:       Logger(LogOptions{Extended: true}),

@@ -35,6 +35,9 @@ type half struct {
 	scanned int   // bytes of an unfinished line already searched
 	ignored int   // empty lines skipped
 	begin   uint64
+	framed  bool // the frame of the whole direction was opened
+	// partial: an unfinished line was taken for a part of the body.
+	partial bool
 	// bodiless: the status of the response forbids the body that it has.
 	bodiless bool
 }
@@ -69,7 +72,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	h := &p.h[dir]
 	h.begin = p.c.Offset[dir]
 	for {
-		if len(data) == used && !eof && h.st != stFinal {
+		if len(data) == used && !eof && (h.st != stFinal || h.partial) {
 			break
 		}
 		n, s := p.step(dir, h, data[used:], eof)
@@ -522,17 +525,20 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 				h.st = stFinal
 			}
 		case stBodyClose:
-			h.tx.msg[dir].length += uint64(n)
-			h.tx.body[dir].lost(n)
+			// How long the body is cannot be known, so neither what is missing.
 			return true
 		case stFinal:
+			if h.partial {
+				p.gapInHead(dir, h)
+				return true
+			}
 			p.finish(dir, h)
 		default:
 			p.gapInHead(dir, h)
 			return true
 		}
 	}
-	if h.st == stFinal {
+	if h.st == stFinal && !h.partial {
 		p.finish(dir, h)
 	}
 	return true

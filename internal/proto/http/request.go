@@ -439,7 +439,7 @@ func (p *parser) requestFinal(h *half, b []byte, eof bool) (int, step) {
 	if n == 0 {
 		n = len(b)
 	}
-	if i >= n {
+	if i >= n && !h.partial {
 		// An empty line behind a request is taken for the end of its body.
 		h.tx.body[proto.ToServer].write(b[:n])
 		p.requestDone(h)
@@ -450,7 +450,7 @@ func (p *parser) requestFinal(h *half, b []byte, eof bool) (int, step) {
 		return 0, again
 	}
 	t := h.tx
-	if b[n-1] == '\n' {
+	if h.partial = b[n-1] != '\n'; !h.partial {
 		t.AddEvent(evRequestBodyUnexpected)
 	}
 	p.setupRequestBody(t)
@@ -476,7 +476,7 @@ func methodPrefix(b []byte) bool {
 func (p *parser) requestDone(h *half) {
 	const dir = proto.ToServer
 	t := h.tx
-	h.tx, h.st, h.pd = nil, stIdle, pending{}
+	h.tx, h.st, h.pd, h.partial = nil, stIdle, pending{}, false
 	if t == nil {
 		return
 	}

@@ -121,13 +121,15 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 		h.st = stIdle
 		return 0, wantsMore
 	}
-	if t := p.oldStyle(h); t != nil {
-		p.answered(h)
-		return p.junkBody(h)
+	if p.oldStyle(h) {
+		t := p.answered(h)
+		t.Advance(dir, ResponseBody)
+		h.st = stBodyClose
+		return 0, again
 	}
 	to, n, ok := h.lineEnd(dir, b, eof)
 	if !ok {
-		if len(b) <= p.o.metaField && (len(b) < lineProbe || mayBeResponse(b)) {
+		if len(b) <= p.o.metaField && (len(b) < lineProbe && (h.tx == nil || h.tx.body[dir].seen == 0) || mayBeResponse(b)) {
 			return 0, wantsMore
 		}
 		t := p.answered(h)
@@ -185,24 +187,20 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	return n, again
 }
 
-// oldStyle returns the transaction that waits for a response without a head, as
-// HTTP/0.9 has it.
-func (p *parser) oldStyle(h *half) *Tx {
+// oldStyle tells whether the next response comes without a head, as HTTP/0.9 has
+// it.
+func (p *parser) oldStyle(h *half) bool {
 	if h.tx != nil || len(p.wait) == 0 {
-		return nil
+		return false
 	}
-	t := p.wait[0]
-	if m := &t.msg[proto.ToServer]; m.complete && m.version == version09 && m.proto.n == 0 {
-		return t
-	}
-	return nil
+	m := &p.wait[0].msg[proto.ToServer]
+	return m.complete && m.version == version09 && m.proto.n == 0
 }
 
 // junkBody takes what is no response at all for a body without headers.
 func (p *parser) junkBody(h *half) (int, step) {
-	t := h.tx
-	t.Advance(proto.ToClient, ResponseBody)
-	h.st = stBodyClose
+	h.tx.Advance(proto.ToClient, ResponseBody)
+	h.st, h.partial = stFinal, true
 	return 0, again
 }
 
@@ -395,7 +393,7 @@ func (p *parser) responseFinal(h *half, b []byte, eof bool) (int, step) {
 	}
 	t := h.tx
 	t.msg[dir].length += uint64(n)
-	if b[n-1] == '\n' {
+	if h.partial = b[n-1] != '\n'; !h.partial {
 		t.AddEvent(evResponseBodyUnexpected)
 	}
 	t.body[dir].write(b[:n])
@@ -407,7 +405,7 @@ func (p *parser) responseDone(h *half) {
 	const dir = proto.ToClient
 	t := h.tx
 	bodied := h.bodiless
-	h.tx, h.st, h.pd, h.bodiless = nil, stIdle, pending{}, false
+	h.tx, h.st, h.pd, h.bodiless, h.partial = nil, stIdle, pending{}, false, false
 	if t == nil {
 		return
 	}
