@@ -44,9 +44,11 @@ type Frame struct {
 	Outer   Outer // of a datagram a socket received
 }
 
-// Outer says who sent a datagram. Version is 0 when the frame is not from a socket.
+// Outer says who sent a datagram, and where to. Version is 0 when the frame is not from
+// a socket.
 type Outer struct {
 	Src     packet.Addr
+	Dst     packet.Addr
 	SrcPort uint16
 	DstPort uint16 // port of the socket
 	Version uint8  // 4 or 6

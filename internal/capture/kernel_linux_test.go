@@ -164,7 +164,7 @@ func TestUDPOuter(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := &b.Frames[0]
-		want := capture.Outer{Src: c.src, SrcPort: netip.MustParseAddrPort(c.from).Port(), DstPort: 4789, Version: c.version}
+		want := capture.Outer{Src: c.src, Dst: c.src, SrcPort: netip.MustParseAddrPort(c.from).Port(), DstPort: 4789, Version: c.version}
 		if f.Outer != want {
 			t.Errorf("outer %+v, want %+v", f.Outer, want)
 		}
@@ -177,6 +177,30 @@ func TestUDPOuter(t *testing.T) {
 	}
 	if st := rs[0].Stats(); st.Truncated != 2 {
 		t.Errorf("%d truncated, want 2", st.Truncated)
+	}
+}
+
+// A socket bound to no address tells for each datagram which one it was sent to.
+func TestUDPDestination(t *testing.T) {
+	rs, err := capture.ListenUDP(capture.UDPOptions{Addr: netip.MustParseAddrPort("0.0.0.0:0"), Link: packet.LinkVXLAN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rs[0].Close()
+	conn, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), rs[0].LocalAddr().Port()).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	var b capture.Batch
+	if err := rs[0].Read(&b, forever); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.Frames[0].Outer.Dst, packet.AddrFrom4([4]byte{127, 0, 0, 2}); got != want {
+		t.Errorf("sent to %v, want %v", got, want)
 	}
 }
 

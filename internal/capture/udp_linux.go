@@ -24,8 +24,9 @@ const (
 	idleNaps = 50
 )
 
-// controlSize holds the two control messages asked for: a time and a drop count.
-const controlSize = 64
+// controlSize holds the control messages asked for: a time, a drop count, and the
+// destination on a socket that is bound to no address.
+const controlSize = 128
 
 // skMeminfoDrops is the place of the drop count in what SO_MEMINFO returns.
 const (
@@ -37,7 +38,8 @@ const (
 type UDP struct {
 	opts  UDPOptions
 	local netip.AddrPort
-	steer error // why the kernel does not steer; nil when it does or need not
+	dst   packet.Addr // where datagrams are sent to, when the socket has an address
+	steer error       // why the kernel does not steer; nil when it does or need not
 
 	// reading is held while Read runs, so that Close does not pull the descriptors away.
 	reading sync.Mutex
@@ -133,7 +135,7 @@ func newUDP(o UDPOptions) (*UDP, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	return &UDP{opts: o, local: local, fd: fd, wake: wake}, nil
+	return &UDP{opts: o, local: local, dst: local.Addr().As16(), fd: fd, wake: wake}, nil
 }
 
 // setupUDP sets the options of the socket and binds it.
@@ -156,6 +158,13 @@ func setupUDP(fd, family int, o UDPOptions) error {
 			option{"IPV6_V6ONLY", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only},
 			// Tunnels over IPv6 come without a UDP checksum (RFC 6935).
 			option{"UDP_NO_CHECK6_RX", unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_RX, 1})
+	}
+	switch {
+	case !o.Addr.Addr().IsUnspecified():
+	case family == unix.AF_INET:
+		set = append(set, option{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1})
+	default:
+		set = append(set, option{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1})
 	}
 	for _, s := range set {
 		if err := unix.SetsockoptInt(fd, s.level, s.opt, s.value); err != nil {
@@ -370,7 +379,8 @@ func (u *UDP) take(b *Batch, n int) {
 		ctl := c.control[i*controlSize : i*controlSize+int(m.hdr.Controllen)]
 		var d uint32
 		var ok bool
-		if f.Time, d, ok = controlMessages(ctl); ok {
+		f.Outer.Dst = u.dst
+		if f.Time, d, ok = controlMessages(ctl, &f.Outer.Dst); ok {
 			drops, haveDrops = d, true
 		}
 		if f.Time == 0 {
@@ -416,8 +426,9 @@ func ntohs(v uint16) uint16 {
 	return uint16(b[0])<<8 | uint16(b[1])
 }
 
-// controlMessages reads the time and the drop count.
-func controlMessages(b []byte) (t int64, drops uint32, haveDrops bool) {
+// controlMessages reads the time, the drop count, and into dst where the datagram was
+// sent to, when it is told.
+func controlMessages(b []byte, dst *packet.Addr) (t int64, drops uint32, haveDrops bool) {
 	for len(b) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
 		n := int(h.Len)
@@ -425,7 +436,12 @@ func controlMessages(b []byte) (t int64, drops uint32, haveDrops bool) {
 			return
 		}
 		data := b[unix.CmsgLen(0):n]
-		if h.Level == unix.SOL_SOCKET {
+		switch {
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+			*dst = packet.AddrFrom4([4]byte(data[8:12]))
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			*dst = packet.Addr(data[:16])
+		case h.Level == unix.SOL_SOCKET:
 			switch {
 			case h.Type == unix.SCM_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
 				ts := (*unix.Timespec)(unsafe.Pointer(&data[0]))

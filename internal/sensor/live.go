@@ -39,9 +39,7 @@ type Input struct {
 	// Readers has one reader for each worker when the kernel steers, or exactly one,
 	// whose frames are then handed to the workers over queues.
 	Readers []capture.Reader
-	// Addr is where a socket listens; Local is its address as events show it.
-	Addr  netip.AddrPort
-	Local packet.Addr
+	Addr    netip.AddrPort // where a socket listens
 	// Unsteered says why there is one reader for several workers; nil otherwise.
 	Unsteered error
 }

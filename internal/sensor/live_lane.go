@@ -42,8 +42,8 @@ func newLane(l *Live, id int, opt *Options) (*lane, error) {
 	return n, nil
 }
 
-// batch processes frames that came in by in.
-func (n *lane) batch(in *Input, frames []capture.Frame) {
+// batch processes frames.
+func (n *lane) batch(frames []capture.Frame) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.adoptLocked()
@@ -51,7 +51,7 @@ func (n *lane) batch(in *Input, frames []capture.Frame) {
 	for i := range frames {
 		f := &frames[i]
 		if f.Outer.Version != 0 {
-			n.w.Datagram(f.Link, f.Outer.Src, in.Local, f.Outer.SrcPort, f.Outer.DstPort, f.Data, f.WireLen, f.Time)
+			n.w.Datagram(f.Link, f.Outer.Src, f.Outer.Dst, f.Outer.SrcPort, f.Outer.DstPort, f.Data, f.WireLen, f.Time)
 		} else {
 			n.w.Frame(f.Link, f.Data, f.WireLen, f.Time)
 		}

@@ -75,7 +75,7 @@ func openUDP(o InputOptions, name string, link packet.Link, addr netip.AddrPort)
 		}
 	}
 	at := list[0].LocalAddr()
-	in := Input{Name: fmt.Sprintf("%s %v", name, at), Addr: at, Local: at.Addr().As16(), Unsteered: why}
+	in := Input{Name: fmt.Sprintf("%s %v", name, at), Addr: at, Unsteered: why}
 	for _, r := range list {
 		in.Readers = append(in.Readers, r)
 	}

@@ -31,7 +31,7 @@ func (r *receiver) run() {
 		case !ok:
 			return
 		case len(b.Frames) > 0:
-			r.lane.batch(r.in, b.Frames)
+			r.lane.batch(b.Frames)
 		case !more:
 			return
 		default:
@@ -208,7 +208,7 @@ func (s *spreader) work(q *queue) {
 			if !ok {
 				return
 			}
-			q.lane.batch(s.in, p.frames)
+			q.lane.batch(p.frames)
 			p.frames, p.buf = p.frames[:0], p.buf[:0]
 			q.free <- p
 		case <-t.C:
