@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -448,18 +449,24 @@ func (d *dataset) write(path string) error {
 	}
 	defer os.Remove(f.Name())
 	w := bufio.NewWriter(f)
+	var lines []string
 	for i := range d.shards {
 		s := &d.shards[i]
 		s.mu.RLock()
 		for k, v := range s.m {
-			w.WriteString(d.text([]byte(k)))
+			line := d.text([]byte(k))
 			if d.spec.rep {
-				w.WriteByte(',')
-				w.WriteString(strconv.Itoa(int(v.rep)))
+				line += "," + strconv.Itoa(int(v.rep))
 			}
-			w.WriteByte('\n')
+			lines = append(lines, line)
 		}
 		s.mu.RUnlock()
+	}
+	// In a fixed order, so that the same set gives the same file.
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(b, a) })
+	for _, l := range lines {
+		w.WriteString(l)
+		w.WriteByte('\n')
 	}
 	if err := errors.Join(w.Flush(), f.Chmod(0o644), f.Close()); err != nil {
 		return err

@@ -293,11 +293,13 @@ func (b *builder) classify() {
 	s := &b.s
 	hasDE := s.flag&sigNeedEvent != 0
 	switch {
-	case s.kind == kindTx:
-	case s.flag&sigFrames != 0:
+	case s.kind == kindTx || s.flag&sigFrames != 0:
 		s.kind = kindTx
+		if len(s.payload) > 0 {
+			b.payloadKind()
+		}
 	case len(s.payload) > 0:
-		b.classifyPayload()
+		s.kind = b.payloadKind()
 	case hasDE && b.onlyDE:
 		s.kind = kindDecodeEvent
 	case b.r.Hook != "":
@@ -352,29 +354,27 @@ func (b *builder) ipOnlyHeader() bool {
 	return s.sp == nil && s.dp == nil
 }
 
-// classifyPayload decides whether contents look at packets, at the stream or at
-// both. A content with a fixed place may be meant for either.
-func (b *builder) classifyPayload() {
+// payloadKind decides whether contents look at packets, at the stream or at both. A
+// content with a fixed place may be meant for either.
+func (b *builder) payloadKind() sigKind {
 	s := &b.s
 	tcp := s.protos == nil || s.protos.has(6)
 	switch {
 	case !tcp || b.pktOnly:
 		s.flag |= sigNeedPacket
-		s.kind = kindPacket
+		return kindPacket
 	case b.streams:
 		s.flag |= sigNeedStream
-		s.kind = kindStream
-	default:
-		s.flag |= sigNeedStream
-		s.kind = kindStream
-		for i := range s.payload {
-			if o := &s.payload[i]; o.kind == opContent && o.flag&(flagDepth|flagOffset) != 0 {
-				s.flag |= sigNeedPacket
-				s.kind = kindPacketStream
-				break
-			}
+		return kindStream
+	}
+	s.flag |= sigNeedStream
+	for i := range s.payload {
+		if o := &s.payload[i]; o.kind == opContent && o.flag&(flagDepth|flagOffset) != 0 {
+			s.flag |= sigNeedPacket
+			return kindPacketStream
 		}
 	}
+	return kindStream
 }
 
 // describe makes what alerts show.

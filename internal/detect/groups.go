@@ -384,11 +384,8 @@ func (s *sig) mask() (m packetMask) {
 			m |= hasFlag
 		}
 	}
-	// Payload rules without a pattern need bytes, unless all they have is negated.
-	for i := range s.payload {
-		if o := &s.payload[i]; o.flag&flagNegated == 0 && (o.kind == opContent || o.kind == opByteTest || o.kind == opByteExtract) {
-			m |= hasPayload
-		}
+	if len(s.payload) > 0 {
+		m |= hasPayload
 	}
 	return m
 }

@@ -17,7 +17,7 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	w.alerts = w.alerts[:0]
 	w.pktVars = w.pktVars[:0]
 	w.tagged = false
-	if p.NoPacketInspect || p.Flow != nil && p.Flow.Passed {
+	if p.NoPacketInspect || p.Flow != nil && (p.Flow.Passed || p.Flow.Dropped) {
 		return nil
 	}
 	w.tx, w.state = nil, nil
@@ -26,11 +26,13 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	if p.P.NEvents > 0 && len(g.decode) > 0 {
 		w.decodeEvents()
 	}
-	// A packet with a wrong header is good for decoder events only.
-	if hasIP(p.P) && !p.P.Invalid {
-		if len(g.ipOnly.rules) > 0 && !p.Pseudo {
-			w.ipOnlyPhase()
-		}
+	if hasIP(p.P) && len(g.ipOnly.rules) > 0 && !p.Pseudo {
+		w.ipOnlyPhase()
+	}
+	// A packet whose transport header could not be decoded is good for addresses and
+	// decoder events only.
+	broken := p.P.Depth < packet.DepthTransport && p.P.NEvents > 0
+	if hasIP(p.P) && !broken {
 		// A pseudo packet shows what is left of a TCP stream.
 		if !p.Pseudo || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
 			w.packetPhase()
@@ -292,7 +294,7 @@ func (w *Worker) payloadMatches(s *sig) (ok, stream bool) {
 			return false, false
 		}
 	}
-	if p.Pseudo {
+	if p.Pseudo || len(w.payload) == 0 {
 		return false, false
 	}
 	w.win.reset(w.payload, 0, true)
@@ -427,7 +429,7 @@ func (w *Worker) finishAlerts() {
 				}
 			}
 		}
-		if f := w.p.Flow; f != nil && s.flag&sigFlowAction != 0 {
+		if f := w.p.Flow; f != nil && s.wholeFlow(m.stream) {
 			if pass {
 				f.Passed = true
 			}
@@ -439,6 +441,16 @@ func (w *Worker) finishAlerts() {
 			return
 		}
 	}
+}
+
+// wholeFlow tells whether the action of s is for the flow and not only for the packet:
+// content rules take the flow when the stream matched.
+func (s *sig) wholeFlow(stream bool) bool {
+	switch s.kind {
+	case kindStream, kindPacketStream:
+		return stream
+	}
+	return s.flag&sigFlowAction != 0
 }
 
 // before orders matches by rule, then by transaction.

@@ -117,6 +117,9 @@ func setEntropy(b *builder, o *rule.Option) error {
 	}
 	i := b.list()
 	x.buffer = strings.ReplaceAll(b.lists[i].def.name, ".", "_")
+	if b.lists[i].def.kind == bufPayload {
+		x.buffer = "content"
+	}
 	b.lists[i].ops = append(b.lists[i].ops, op{kind: opCustom, ext: x})
 	return nil
 }

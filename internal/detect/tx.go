@@ -421,6 +421,9 @@ func (w *Worker) evalTest(t *txTest, first int) outcome {
 	progress := b.Progress[t.dir&1]
 	switch t.kind {
 	case txHook:
+		if progress == 0 && b.Progress[t.dir.Other()] > 0 {
+			return txPending // this side has not begun
+		}
 		if progress >= t.hookAt {
 			return txYes
 		}
