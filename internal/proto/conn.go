@@ -71,6 +71,9 @@ type Conn struct {
 	// NoPayload is set by a parser whose flow is encrypted from here on: payload and
 	// stream of later packets are not inspected.
 	NoPayload bool
+	// RawNow is set by a parser that wants what a direction has sent so far to be
+	// inspected as a stream without waiting for more. The owner clears it.
+	RawNow [2]bool
 	// Reversed is set when probing found that the flow's first sender is the
 	// server. The owner must turn the flow around and call Turn.
 	Reversed bool
@@ -85,6 +88,7 @@ type Conn struct {
 	parser    Parser
 	nextTx    uint64
 	nextFile  uint32
+	openAt    int       // no open transaction is before this one of Txs
 	live      [2]uint64 // rows still possible in each direction
 	probed    [2]bool   // live is set
 	seen      [2]bool   // bytes were offered in this direction
@@ -127,8 +131,8 @@ func (c *Conn) NewTx(tx Tx) {
 	c.nextTx++
 	if len(c.Txs) >= MaxTxs {
 		c.TxOverflow++
-		for _, old := range c.Txs {
-			if o := old.Base(); !o.Complete() {
+		for ; c.openAt < len(c.Txs); c.openAt++ {
+			if o := c.Txs[c.openAt].Base(); !o.Complete() {
 				o.Progress, o.forced = o.proto.Done, true
 				break
 			}

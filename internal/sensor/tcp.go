@@ -115,8 +115,13 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 }
 
 // triggerRaw asks for raw inspection as soon as a transaction has all of one
-// direction.
+// direction, or when the parser says so.
 func (w *Worker) triggerRaw(s *stream.Session, c *proto.Conn, d proto.Dir) {
+	if c.RawNow[d] {
+		c.RawNow[d] = false
+		s.TriggerRaw(uint8(d))
+		return
+	}
 	for _, tx := range c.Txs {
 		if b := tx.Base(); !b.Inspected[d] && b.DirDone(d) {
 			s.TriggerRaw(uint8(d))

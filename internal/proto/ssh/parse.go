@@ -19,10 +19,10 @@ const headerLen = 6
 
 // parser follows one flow.
 type parser struct {
-	c     *proto.Conn
-	hassh bool
-	tx    *Tx
-	dir   [2]direction
+	c   *proto.Conn
+	cfg *config
+	tx  *Tx
+	dir [2]direction
 }
 
 type direction struct {
@@ -32,7 +32,7 @@ type direction struct {
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
 	if p.tx == nil {
-		p.tx = &Tx{hassh: p.hassh}
+		p.tx = &Tx{hassh: p.cfg.hassh}
 		p.c.NewTx(p.tx)
 	}
 	t, d := p.tx, &p.dir[dir]
@@ -55,11 +55,26 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	}
 	if t.Progress[dir] == Finished {
 		used, need = len(data), 0
+		if t.Progress[dir.Other()] == Finished {
+			p.over()
+		}
 	}
 	if eof {
 		t.Advance(dir, Finished)
 	}
 	return used, need, proto.OK
+}
+
+// over ends the inspection of a session that is encrypted from here on.
+func (p *parser) over() {
+	switch p.cfg.handling {
+	case trackOnly:
+		p.c.NoPayload = true
+	case bypass:
+		p.c.NoPayload = true
+		p.c.Stop(proto.ToServer)
+		p.c.Stop(proto.ToClient)
+	}
 }
 
 // Gap implements proto.Parser. Bytes may only be lost where they are not looked

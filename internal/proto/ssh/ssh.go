@@ -5,7 +5,11 @@
 // A flow is one transaction. Wire form: RFC 4253.
 package ssh
 
-import "mirador/internal/proto"
+import (
+	"fmt"
+
+	"mirador/internal/proto"
+)
 
 // Progress of a direction, in Suricata's words.
 const (
@@ -48,15 +52,49 @@ func Protocol() *proto.Protocol {
 		LogAlert: logAlert,
 	}
 	p.Configure = func(s proto.Settings) (proto.Factory, error) {
-		// hassh: "auto" counts as no; whoever loads rules that use it says yes.
-		hassh, _ := s.Bool("hassh")
+		cfg, err := configure(s)
+		if err != nil {
+			return nil, err
+		}
 		p.LogAt = [2]uint8{BannerDone, BannerDone}
-		if hassh {
+		if cfg.hassh {
 			p.LogAt = p.Done
 		}
-		return func(c *proto.Conn) proto.Parser { return &parser{c: c, hassh: hassh} }, nil
+		return func(c *proto.Conn) proto.Parser { return &parser{c: c, cfg: cfg} }, nil
 	}
 	return p
+}
+
+// config is what the settings say; every flow's parser shares one.
+type config struct {
+	hassh    bool // log fingerprints
+	handling handling
+}
+
+// handling says what happens to a session once both sides are encrypted.
+type handling uint8
+
+const (
+	trackOnly handling = iota // payload is no longer inspected
+	bypass                    // nothing more is looked at
+	full                      // everything goes on
+)
+
+// configure reads app-layer.protocols.ssh: hassh ("auto" counts as no: whoever
+// loads rules that use it says yes) and encryption-handling.
+func configure(s proto.Settings) (*config, error) {
+	cfg := &config{}
+	cfg.hassh, _ = s.Bool("hassh")
+	switch v, _ := s.String("encryption-handling"); v {
+	case "bypass":
+		cfg.handling = bypass
+	case "full":
+		cfg.handling = full
+	case "", "default", "track-only":
+	default:
+		return nil, fmt.Errorf("encryption-handling: %q is not one of track-only, bypass, full", v)
+	}
+	return cfg, nil
 }
 
 // prefix begins every banner.

@@ -85,6 +85,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		}
 	}
 	p.settle()
+	p.c.RawNow[dir] = used > 0
 	if eof {
 		p.tx.Advance(dir, ClientFinished+uint8(dir)) // ServerFinished is one more
 	}
