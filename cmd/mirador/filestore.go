@@ -75,7 +75,7 @@ func (f *storedFile) Write(b []byte) error {
 
 // Close moves the file to its place. The sum of the stored bytes names it, so that
 // the name is right for a file with gaps too.
-func (f *storedFile) Close(_ []byte, keep bool, fileinfo []byte) error {
+func (f *storedFile) Close(keep bool, fileinfo []byte, id uint64, at int64) error {
 	f.s.open--
 	tmp := f.f.Name()
 	err := f.f.Close()
@@ -97,6 +97,5 @@ func (f *storedFile) Close(_ []byte, keep bool, fileinfo []byte) error {
 	if !f.s.info || len(fileinfo) == 0 {
 		return nil
 	}
-	f.s.seq++
-	return os.WriteFile(fmt.Sprintf("%s.%d.json", path, f.s.seq), fileinfo, 0o640)
+	return os.WriteFile(fmt.Sprintf("%s.%d.%d.json", path, at/1e9, id), fileinfo, 0o640)
 }

@@ -39,9 +39,9 @@ type FileStore interface {
 // StoredFile is a file being stored.
 type StoredFile interface {
 	Write(b []byte) error
-	// Close keeps the file under its hash with meta as its description, or drops
-	// it when keep is false.
-	Close(sha256 []byte, keep bool, fileinfo []byte) error
+	// Close keeps the file under its hash, or drops it when keep is false.
+	// fileinfo is its record, id its number and at the time (Unix nanoseconds).
+	Close(keep bool, fileinfo []byte, id uint64, at int64) error
 }
 
 // fileHashes is which hashes this worker computes.
@@ -122,7 +122,7 @@ func (w *Worker) chunk(f *proto.File, t *track, b []byte) {
 	if t.store != nil {
 		if err := t.store.Write(b); err != nil {
 			w.Stats.FileStoreErrors++
-			t.store.Close(nil, false, nil)
+			t.store.Close(false, nil, 0, 0)
 			t.store = nil
 		}
 	}
@@ -184,7 +184,7 @@ func (w *Worker) wantStored(f *proto.File, t *track) {
 	// What has passed is still in f.Data when the rule matched early enough.
 	if f.DataOff > 0 {
 		w.Stats.FileStoreErrors++
-		s.Close(nil, false, nil)
+		s.Close(false, nil, 0, 0)
 		t.sums.Stored = false
 		f.Store = false
 		return
@@ -220,7 +220,7 @@ func (w *Worker) logFile(e *entry, tx proto.Tx, f *proto.File, t *track) {
 		}
 	}
 	if t.store != nil {
-		if err := t.store.Close(f.SHA256, true, line); err != nil {
+		if err := t.store.Close(true, line, t.id, p.Time); err != nil {
 			w.Stats.FileStoreErrors++
 		}
 		w.Stats.FilesStored++

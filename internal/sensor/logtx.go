@@ -43,7 +43,9 @@ func (w *Worker) logTx(p *packet.Parsed, e *entry, tx proto.Tx) {
 	if pr == nil {
 		return
 	}
-	w.Stats.AppTx[w.opt.Table.ByName(pr.Name)]++
+	if pr.Name != "tls" { // a session is no transaction there (Suricata counts none)
+		w.Stats.AppTx[w.opt.Table.ByName(pr.Name)]++
+	}
 	if pr.Log == nil {
 		return
 	}
@@ -134,6 +136,9 @@ func (w *Worker) anomalies(p *packet.Parsed, e *entry) {
 
 func (w *Worker) anomaly(p *packet.Parsed, e *entry, t eve.AnomalyType, name string) {
 	h := w.header(p, e)
+	if e != nil {
+		w.vars(h, &e.V.det)
+	}
 	a := eve.Anomaly{Type: t, Event: name, Packet: p.Data, Link: p.Link}
 	for i := range w.outs {
 		w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)

@@ -38,7 +38,11 @@ func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
 	established := s.Established()
 	w.dp.NoPayloadInspect = e.V.app != nil && e.V.app.NoPayload
 	w.update(e, p, dir)
+	before := s.State
 	r := w.tcp.Packet(s, p, dir)
+	if w.wantStreamTCP {
+		w.streamRecord(e, p, before, r)
+	}
 	if r.Flags&stream.Turn != 0 {
 		w.turnFlow(e)
 	}

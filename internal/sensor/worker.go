@@ -138,6 +138,7 @@ type Worker struct {
 	payloadBuf    []byte
 	wantPayload   bool
 	forceSHA256   bool
+	wantStreamTCP bool // some output logs every TCP packet
 	final         bool // the last look at an ending flow
 	spare         []*stream.Session
 	counters      []Counter
@@ -199,6 +200,7 @@ func NewWorker(o *Options) (*Worker, error) {
 		w.hash.md5, w.hash.sha1, w.hash.sha256 = w.hash.md5 || f.MD5, w.hash.sha1 || f.SHA1, w.hash.sha256 || f.SHA256
 		w.hash.magic = w.hash.magic || f.Magic
 		w.forceSHA256 = w.forceSHA256 || f.SHA256
+		w.wantStreamTCP = w.wantStreamTCP || out.Options.StreamOn
 		w.wantEther = w.wantEther || out.Options.Ethernet
 		w.communitySeed = out.Options.CommunitySeed
 		w.wantDecode = w.wantDecode || out.Options.AnomalyOn && out.Options.Anomaly.Decode
