@@ -10,7 +10,7 @@ import (
 // one (EVE type stream).
 func (w *Worker) streamRecord(e *entry, p *packet.Parsed, before stream.State, r stream.Result) {
 	s := e.V.tcp
-	rec := eve.StreamPacket{Seq: p.Seq, Ack: p.Ack, Window: uint32(p.Window), Flags: p.Flags, Len: len(p.PayloadBytes()),
+	rec := eve.StreamPacket{Seq: p.Seq, Ack: p.Ack, Window: p.Window, Flags: p.Flags, Len: len(p.PayloadBytes()),
 		HasSession: s.Started(), State: eve.TCPState(s.State), StateMoved: s.State != before,
 		Retransmit: r.Verdict == stream.Retransmission}
 	for _, ev := range w.tcp.Events() {
