@@ -257,18 +257,5 @@ func severityName(priority int) string {
 	return "INFO"
 }
 
-// lineSink writes EVE lines to a stream that workers share.
-type lineSink struct {
-	mu sync.Mutex // guards w
-	w  io.Writer
-}
-
-func (s *lineSink) Write(b []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, err := s.w.Write(b)
-	return err
-}
-
 // isStdout tells the path that stands for standard output.
 func isStdout(path string) bool { return strings.TrimSpace(path) == "-" }

@@ -236,7 +236,9 @@ func (n *node) openOutputs(l *loaded) ([]sensor.Output, error) {
 			continue
 		}
 		if isStdout(out.Filename) && n.o.stdout != nil {
-			outs = append(outs, sensor.Output{Options: out, Sink: &lineSink{w: n.o.stdout}})
+			s := sensor.NewStreamSink("standard output", n.o.stdout)
+			files = append(files, s)
+			outs = append(outs, sensor.Output{Options: out, Sink: s})
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(out.Filename), 0o750); err != nil {

@@ -20,6 +20,9 @@ const (
 	DefaultSpool = 16 << 20
 	// reopenAfter is the pause after the disk refused lines before it is tried again.
 	reopenAfter = time.Second
+	// lookEvery is how often the path is checked for a file that was renamed or
+	// removed without a word.
+	lookEvery = time.Second
 )
 
 // FileSinkOptions configure a FileSink.
@@ -68,7 +71,8 @@ type FileSink struct {
 	f      sinkFile
 	size   int64
 	opened time.Time
-	torn   bool // the file may end within a line
+	looked time.Time // when the path was last checked
+	torn   bool      // the file may end within a line
 }
 
 // sinkFile is what a FileSink needs of a file.
@@ -76,14 +80,62 @@ type sinkFile interface {
 	io.WriteCloser
 	Truncate(int64) error
 	Sync() error
-	Stat() (os.FileInfo, error)
+	Size() (int64, error)
+	Moved() bool // the path leads to another file by now, or to none
+}
+
+// diskFile is a sinkFile on the disk.
+type diskFile struct{ *os.File }
+
+func (f diskFile) Size() (int64, error) {
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
+func (f diskFile) Moved() bool {
+	here, err := f.Stat()
+	if err != nil {
+		return true
+	}
+	there, err := os.Stat(f.Name())
+	return err != nil || !os.SameFile(here, there)
+}
+
+// Sync syncs a regular file; pipes and devices have nothing to sync.
+func (f diskFile) Sync() error {
+	if st, err := f.Stat(); err == nil && !st.Mode().IsRegular() {
+		return nil
+	}
+	return f.File.Sync()
+}
+
+// streamFile is a sinkFile that cannot be cut, renamed or opened again.
+type streamFile struct{ io.Writer }
+
+func (streamFile) Truncate(int64) error { return errors.New("a stream cannot be cut") }
+func (streamFile) Sync() error          { return nil }
+func (streamFile) Size() (int64, error) { return 0, nil }
+func (streamFile) Moved() bool          { return false }
+func (streamFile) Close() error         { return nil }
+
+// NewStreamSink returns a FileSink that writes to w, called name. It does not close w.
+func NewStreamSink(name string, w io.Writer) *FileSink {
+	s, err := newFileSink(FileSinkOptions{Path: name}, time.Now, func(string, int, os.FileMode) (sinkFile, error) { return streamFile{w}, nil })
+	if err != nil {
+		panic(err) // opening a stream has no errors
+	}
+	return s
 }
 
 // NewFileSink opens o.Path for appending. Later failures are counted, this one is
 // returned.
 func NewFileSink(o FileSinkOptions) (*FileSink, error) {
 	return newFileSink(o, time.Now, func(path string, flag int, mode os.FileMode) (sinkFile, error) {
-		return os.OpenFile(path, flag, mode)
+		f, err := os.OpenFile(path, flag, mode)
+		return diskFile{f}, err
 	})
 }
 
@@ -231,6 +283,15 @@ func (s *FileSink) write(b []byte) (int, error) {
 	if err := s.rotate(); err != nil {
 		return 0, err
 	}
+	if now := s.now(); now.Sub(s.looked) >= lookEvery {
+		s.looked = now
+		if s.f.Moved() {
+			s.closeFile()
+			if err := s.openFile(false); err != nil {
+				return 0, err
+			}
+		}
+	}
 	if s.torn {
 		if err := s.f.Truncate(s.size); err != nil {
 			s.closeFile()
@@ -249,7 +310,7 @@ func (s *FileSink) write(b []byte) (int, error) {
 	return whole, err
 }
 
-// openFile opens the path. A file that does not end with a whole line is mended.
+// openFile opens the path.
 func (s *FileSink) openFile(truncate bool) error {
 	flag := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if truncate {
@@ -259,12 +320,13 @@ func (s *FileSink) openFile(truncate bool) error {
 	if err != nil {
 		return err
 	}
-	st, err := f.Stat()
+	size, err := f.Size()
 	if err != nil {
 		f.Close()
 		return err
 	}
-	s.f, s.size, s.opened, s.torn = f, st.Size(), s.now(), false
+	now := s.now()
+	s.f, s.size, s.opened, s.looked, s.torn = f, size, now, now, false
 	return nil
 }
 
@@ -276,15 +338,9 @@ func (s *FileSink) closeFile() {
 	err := s.f.Sync()
 	err = errors.Join(err, s.f.Close())
 	s.f = nil
-	if err != nil && !isUnsyncable(s.o.Path) {
+	if err != nil {
 		s.note(nil, err)
 	}
-}
-
-// isUnsyncable tells pipes and devices, which have nothing to sync.
-func isUnsyncable(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && !st.Mode().IsRegular()
 }
 
 // rotate renames the file when it is due.
