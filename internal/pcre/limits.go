@@ -41,7 +41,7 @@ const (
 	// easyBase and easyPerByte are the work after which a DFA is asked whether there is
 	// a match at all, and failures are remembered.
 	easyBase    = 512
-	easyPerByte = 4
+	easyPerByte = 1
 	// maxMemoBits bounds the memory for remembered failures: 2 MiB in a Machine.
 	maxMemoBits = 1 << 24
 

@@ -4,11 +4,12 @@ import "strings"
 
 // literal is a byte string that every match contains.
 type literal struct {
-	text []byte // in lower case when fold
-	fold bool
-	min  int // where it begins, counted from the start of the match: at least
-	max  int // and at most; inf = anywhere
-	rare int // index of the byte that is searched for
+	text   []byte // in lower case when fold
+	fold   bool
+	min    int  // where it begins, counted from the start of the match: at least
+	max    int  // and at most; inf = anywhere
+	rare   int  // index of the byte that is searched for
+	common bool // even that byte is common: better search for the whole
 }
 
 const (
@@ -214,6 +215,7 @@ func (l *literal) pickRare() {
 			least, l.rare = k, i
 		}
 	}
+	l.common = least > 70
 }
 
 // commonBytes are the most common bytes of network traffic, the most common first.

@@ -133,7 +133,7 @@ func (s *scan) find(l *literal, at int) int {
 	if at > len(data)-len(l.text) {
 		return -1
 	}
-	if !l.fold {
+	if !l.fold && l.common {
 		i := bytes.Index(data[at:], l.text)
 		if i < 0 {
 			return -1
@@ -141,11 +141,12 @@ func (s *scan) find(l *literal, at int) int {
 		return at + i
 	}
 	c := l.text[l.rare]
+	letter := l.fold && isLetter(c)
 	end := len(data) - len(l.text) + l.rare + 1 // after the last place of the rare byte
 	for at += l.rare; ; at++ {
 		s.lo = nextByte(data, at, end, s.lo, c)
 		p := s.lo
-		if isLetter(c) {
+		if letter {
 			s.up = nextByte(data, at, end, s.up, c-32)
 			p = min(p, s.up)
 		}
@@ -153,8 +154,9 @@ func (s *scan) find(l *literal, at int) int {
 			return -1
 		}
 		at = p
-		if equalFold(data[at-l.rare:at-l.rare+len(l.text)], l.text) {
-			return at - l.rare
+		start := at - l.rare
+		if piece := data[start : start+len(l.text)]; l.fold && equalFold(piece, l.text) || !l.fold && string(piece) == string(l.text) {
+			return start
 		}
 	}
 }
