@@ -36,6 +36,11 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		p.c.NewTx(p.tx)
 	}
 	t, d := p.tx, &p.dir[dir]
+	if t.Progress == [2]uint8{Finished, Finished} && len(data) > 0 {
+		p.over()
+		return len(data), 0, proto.OK
+	}
+	p.c.RawNow[dir] = true
 	for used < len(data) && t.Progress[dir] < Finished {
 		if d.skip > 0 {
 			k := min(d.skip, uint64(len(data)-used))
@@ -55,9 +60,6 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	}
 	if t.Progress[dir] == Finished {
 		used, need = len(data), 0
-		if t.Progress[dir.Other()] == Finished {
-			p.over()
-		}
 	}
 	if eof {
 		t.Advance(dir, Finished)
@@ -65,7 +67,8 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	return used, need, proto.OK
 }
 
-// over ends the inspection of a session that is encrypted from here on.
+// over ends the inspection of a session when the first encrypted bytes come: what
+// was before them has been seen by then.
 func (p *parser) over() {
 	switch p.cfg.handling {
 	case trackOnly:
