@@ -163,11 +163,7 @@ func configure(s proto.Settings) (proto.Factory, error) {
 	if on, ok := s.Bool("ja4-fingerprints"); ok {
 		cfg.ja4 = on
 	}
-	v, ok := s.String("encryption-handling")
-	if !ok {
-		v, ok = s.String("encrypt-handling")
-	}
-	switch v {
+	switch v, _ := s.String("encryption-handling"); v {
 	case "bypass":
 		cfg.handling = Bypass
 	case "full":
