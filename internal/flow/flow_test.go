@@ -434,11 +434,7 @@ func TestTwin(t *testing.T) {
 
 func TestCommunityID(t *testing.T) {
 	ip := func(s string) (a packet.Addr, v uint8) {
-		b := []byte{}
-		for _, x := range splitDots(s) {
-			b = append(b, x)
-		}
-		return packet.AddrFrom4([4]byte(b)), 4
+		return packet.AddrFrom4([4]byte(splitDots(s))), 4
 	}
 	tests := []struct {
 		src, dst string

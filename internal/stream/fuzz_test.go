@@ -29,7 +29,6 @@ type player struct {
 	buf  [2048]byte
 	time int64
 	turn uint8
-	app  [2]uint64
 }
 
 func (p *player) packet(b []byte) {

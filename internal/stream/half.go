@@ -36,7 +36,6 @@ type half struct {
 	rawTrig  bool
 	appEOF   bool // told to the app reader
 	over     bool // the app reader may be told the end
-	rawFinal bool
 	urgent   uint16   // urgent bytes taken out
 	oob      []uint64 // offsets of urgent bytes beyond the edge, sorted
 	lost     uint32   // times that readers were moved on because of too many holes

@@ -71,12 +71,6 @@ func (l *pieceList) prev(c cursor) cursor {
 	return cursor{c.part - 1, l.parts[c.part-1].hi - 1}
 }
 
-// last returns the last piece; the list must not be empty.
-func (l *pieceList) last() *piece {
-	p := l.parts[len(l.parts)-1]
-	return &p.p[p.hi-1]
-}
-
 // first returns the first piece; the list must not be empty.
 func (l *pieceList) first() *piece {
 	p := l.parts[l.head]

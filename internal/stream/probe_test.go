@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,10 @@ type capInfo struct {
 	Packets int            `json:"packets"`
 	Events  map[string]int `json:"events8"`
 }
+
+// otherFlows are captures where this sensor decodes more than the peer (Teredo with
+// authentication, PPP and headers that the peer refuses).
+var otherFlows = []string{"teredo_bubble_with_payload.pcap", "arkime_synthetic.pcap", "kday3.pcap"}
 
 // TestCaptures compares, over all public captures, what Suricata counted with what
 // these rooms count: flow records, and two probe rules that hang on them alone.
@@ -56,7 +61,10 @@ func TestCaptures(t *testing.T) {
 				return
 			}
 			n[1]++
-			t.Logf("%s: %s %d, want %d", c.File, what, have, want)
+			if what == "tcp-stream GET" || what == "flows" && (want == 0 || strings.Contains(c.File, "gopacket") || slices.Contains(otherFlows, filepath.Base(c.File))) {
+				return
+			}
+			t.Errorf("%s: %s %d, want %d", c.File, what, have, want)
 		}
 		if r.cut > 0 { // Suricata does not look at cut packets, we do
 			cut++
@@ -79,6 +87,11 @@ func TestCaptures(t *testing.T) {
 		if w := want["9000574"]; w > 0 {
 			note("tcp-stream GET", r.gets, w, &get)
 		}
+	}
+	// When raw inspection is asked for depends on transactions, which this test only
+	// guesses.
+	if get[0] < 120 {
+		t.Errorf("tcp-stream GET: only %d captures agree, %d do not", get[0], get[1])
 	}
 	t.Logf("same and different: flows %v, stream_size %v, tcp-stream GET %v; %d with cut packets", flows, size, get, cut)
 }

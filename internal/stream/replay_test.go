@@ -189,9 +189,7 @@ func replay(t testing.TB, path string, o replayOptions) *run {
 			}
 			if buf[i].Fragment {
 				whole, l3, ok := r.defrag.Add(&buf[i], 0)
-				for _, ev := range buf[i].Events[:buf[i].NEvents] {
-					r.packet = append(r.packet, ev)
-				}
+				r.packet = append(r.packet, buf[i].Events[:buf[i].NEvents]...)
 				if ok {
 					buf = dec.DecodeAt(buf, whole, l3, fr.time, &buf[i], packet.FromDefrag)
 				}

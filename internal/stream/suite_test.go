@@ -1,11 +1,14 @@
 package stream_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -13,7 +16,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"mirador/internal/flow"
 	"mirador/internal/packet"
 	"mirador/internal/stream"
 )
@@ -155,6 +157,11 @@ func suiteTests(t *testing.T, f func(name, dir string, st *suiteTest)) {
 	}
 }
 
+// turned are the tests whose flow record depends on the application layer finding
+// that the first sender is the server, or whose capture the test's reader of pcap
+// files does not take (nfs3-01: version 2.1).
+var turned = []string{"dnp3/dnp3-toclient-start", "dns-reversed-udp-1", "tcp-stream-after-swap", "nfs3-01"}
+
 // TestSuiteFlows compares the flow records that the suite expects, as far as these
 // rooms determine their fields: those that depend on the application layer are
 // left out, and then there must be at least as many records as expected.
@@ -209,7 +216,10 @@ func TestSuiteFlows(t *testing.T) {
 				continue
 			}
 			bad++
-			t.Logf("%s: %d flows match %v, want %d (not known here: %s)", name, n, want, counts[i], unknown)
+			if slices.Contains(turned, name) {
+				continue
+			}
+			t.Errorf("%s: %d flows match %v, want %d (not known here: %s)", name, n, want, counts[i], unknown)
 			for j := range r.flows {
 				if j < 6 {
 					t.Logf("    have %v", show(fields(&r.flows[j])))
@@ -218,8 +228,9 @@ func TestSuiteFlows(t *testing.T) {
 		}
 	})
 	t.Logf("%d filters agree, %d do not", good, bad)
-	_ = flow.New
-	_ = stream.None
+	if good < 100 {
+		t.Errorf("only %d filters agree: does the test still find them?", good)
+	}
 }
 
 // TestSuiteEvents compares the stream events that rules of the suite alert on.
@@ -281,7 +292,7 @@ func TestSuiteEvents(t *testing.T) {
 				continue
 			}
 			bad++
-			t.Logf("%s: %v on %d packets (pcap_cnt %v), want %v", name, ev, n, m["pcap_cnt"], f["count"])
+			t.Errorf("%s: %v on %d packets (pcap_cnt %v), want %v", name, ev, n, m["pcap_cnt"], f["count"])
 			for i, h := range r.hits {
 				if i < 20 {
 					t.Logf("   %d %v", h.pkt, h.ev)
@@ -299,4 +310,55 @@ func show(m map[string]string) string {
 	}
 	sort.Strings(l)
 	return strings.Join(l, " ")
+}
+
+// TestSuiteBodies: after a RST and with holes, the application layer sees exactly
+// the bytes that the suite expects in the file: SHA-256 of what follows the header.
+func TestSuiteBodies(t *testing.T) {
+	root := filepath.Join(shared(t), "suricata-verify", "tests")
+	want := regexp.MustCompile(`fileinfo\.sha256: ([0-9a-f]{64})`)
+	for _, n := range []string{"09", "10", "11"} {
+		dir := filepath.Join(root, "tcp-rst-unacked-stream-"+n)
+		b, err := os.ReadFile(filepath.Join(dir, "test.yaml"))
+		if err != nil {
+			t.Skip(err)
+		}
+		l, _ := filepath.Glob(filepath.Join(dir, "*.pcap"))
+		o := defaultReplay()
+		o.stream.ChecksumValidation = false
+		r := replay(t, l[0], o)
+		for _, m := range want.FindAllStringSubmatch(string(b), -1) {
+			found := false
+			for i := range r.flows {
+				a := r.flows[i].V.app[1]
+				found = found || a != nil && hasBody(a.data, m[1])
+			}
+			if !found {
+				t.Errorf("tcp-rst-unacked-stream-%s: no body has SHA-256 %s", n, m[1])
+			}
+		}
+	}
+}
+
+// hasBody looks for an HTTP body with the sum: of the length its header says, or up
+// to the end.
+func hasBody(b []byte, sum string) bool {
+	length := regexp.MustCompile(`Content-Length: (\d+)`)
+	for {
+		i := bytes.Index(b, []byte("\r\n\r\n"))
+		if i < 0 {
+			return false
+		}
+		head, body := b[:i], b[i+4:]
+		n := len(body)
+		if m := length.FindSubmatch(head); m != nil {
+			if k, err := strconv.Atoi(string(m[1])); err == nil {
+				n = min(n, k)
+			}
+		}
+		if fmt.Sprintf("%x", sha256.Sum256(body[:n])) == sum {
+			return true
+		}
+		b = body[n:]
+	}
 }
