@@ -2,6 +2,7 @@ package main
 
 import (
 	"mirador/internal/proto"
+	"mirador/internal/proto/dcerpc"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/ssh"
@@ -15,6 +16,7 @@ func protocols() []*proto.Protocol {
 		http.Protocol(),
 		tls.Protocol(),
 		ssh.Protocol(),
+		dcerpc.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),

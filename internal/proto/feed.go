@@ -337,7 +337,7 @@ func (c *Conn) Clean(all bool) {
 		}
 	}
 	clear(c.Txs[len(keep):])
-	c.Txs = keep
+	c.Txs, c.openAt = keep, 0
 }
 
 // DropFrames forgets the frames of direction dir that end at or before stream
