@@ -90,13 +90,15 @@ func MDNS() *proto.Protocol {
 	}
 }
 
-// LLMNR returns the row of link-local multicast name resolution.
+// LLMNR returns the row of link-local multicast name resolution. It is off unless
+// app-layer.protocols.llmnr.enabled says yes: Suricata 8.0 does not know it.
 func LLMNR() *proto.Protocol {
 	return &proto.Protocol{
 		Name:           "llmnr",
 		Transport:      proto.UDP,
 		Ports:          []uint16{portLLMNR},
 		ProbePorts:     []uint16{portLLMNR},
+		Disabled:       true,
 		Probe:          probeLocal,
 		Configure:      configure(multicast),
 		Done:           [2]uint8{1, 1},

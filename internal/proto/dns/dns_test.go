@@ -385,3 +385,36 @@ func TestLogOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestLocal checks mDNS and LLMNR: either side may ask, and records stand under
+// their type.
+func TestLocal(t *testing.T) {
+	query := newMsg(0, 0, 1, 0, 0, 0).name("_ipp._tcp.local").q(12).b
+	answer := newMsg(0, 0x8400, 0, 2, 0, 1).name("_ipp._tcp.local").rr(12, 10, "\x01p\xc0\x0c").name("p").rr(16, 10, "\x03a=1\x03b=2").
+		name("p").rr(33, 10, "\x00\x01\x00\x02\x00\x35\x01h\x00").b
+	for _, c := range []struct {
+		port uint16
+		want [2]string
+	}{
+		{5353, [2]string{
+			`{"type":"request","id":0,"opcode":0,"rcode":0,"queries":[{"rrname":"_ipp._tcp.local","rrtype":"ptr"}]}`,
+			`{"type":"response","id":0,"flags":["aa"],"opcode":0,"rcode":0,"answers":[{"rrname":"_ipp._tcp.local","ptr":"p._ipp._tcp.local"},{"rrname":"p","txt":["a=1","b=2"]}],` +
+				`"additionals":[{"rrname":"p","srv":{"priority":1,"weight":2,"port":53,"name":"h"}}]}`}},
+		{5355, [2]string{
+			`{"type":"request","id":0,"flags":"0","opcode":0,"queries":[{"rrname":"_ipp._tcp.local","rrtype":"ptr"}]}`,
+			`{"type":"response","id":0,"flags":"8400","c":true,"opcode":0,"rcode":"NOERROR","answers":[{"rrname":"_ipp._tcp.local","ptr":"p._ipp._tcp.local"},{"rrname":"p","txt":["a=1","b=2"]}],` +
+				`"additionals":[{"rrname":"p","srv":{"priority":1,"weight":2,"port":53,"name":"h"}}]}`}},
+	} {
+		tab := prototest.Table(t, prototest.Settings{"enabled": "yes"}, rows()...)
+		r := prototest.NewRunner(tab, proto.Hint{SrcPort: c.port, DstPort: c.port, UDP: true})
+		r.Feed(prototest.Chunk{Dir: proto.ToServer, Data: query}, 0)
+		r.Feed(prototest.Chunk{Dir: proto.ToServer, Data: answer}, 0)
+		r.Finish()
+		if len(r.Records) != 2 || r.Records[0].JSON != c.want[0] || r.Records[1].JSON != c.want[1] {
+			t.Errorf("port %d: %+v", c.port, r.Records)
+		}
+	}
+	if tab := prototest.Table(t, nil, rows()...); tab.Parsed(tab.ByName("llmnr")) {
+		t.Error("LLMNR is on by default")
+	}
+}
