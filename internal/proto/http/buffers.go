@@ -13,15 +13,15 @@ const (
 )
 
 // normalHeader is http.header: every header as "Name: value" and CRLF, but for
-// cookies.
-func (m *message) normalHeader() []byte {
+// the one called cookie.
+func (m *message) normalHeader(cookie string) []byte {
 	if m.made&madeNormal == 0 {
 		m.made |= madeNormal
 		m.normal = m.normal[:0]
 		for i := range m.hdrs {
 			h := &m.hdrs[i]
 			name := m.bytes(h.name)
-			if sameName(name, "cookie") || sameName(name, "set-cookie") {
+			if sameName(name, cookie) {
 				continue
 			}
 			m.normal = m.appendLine(m.normal, h)
@@ -56,7 +56,9 @@ func (m *message) startBlock() []byte {
 		for i := range m.hdrs {
 			m.start = m.appendLine(m.start, &m.hdrs[i])
 		}
-		m.start = append(m.start, "\r\n"...)
+		if len(m.hdrs) > 0 {
+			m.start = append(m.start, "\r\n"...)
+		}
 	}
 	return m.start
 }
@@ -119,6 +121,9 @@ func some(b []byte) ([]byte, bool) { return b, len(b) > 0 }
 func getURI(t *Tx, _ *message, _ proto.Dir) ([]byte, bool) { return some(t.uri) }
 
 func getRawURI(t *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+	if t.noRequest {
+		return t.path, true
+	}
 	return m.bytes(t.target), t.hasURI
 }
 
@@ -141,14 +146,28 @@ func getRawHost(t *Tx, _ *message, dir proto.Dir) ([]byte, bool) {
 	return t.Header(dir, "host")
 }
 
-func getHeader(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+func getHeader(_ *Tx, m *message, dir proto.Dir) ([]byte, bool) {
 	if len(m.hdrs) == 0 {
 		return nil, false
 	}
-	return some(m.normalHeader())
+	return some(m.normalHeader(cookieName(dir)))
 }
 
-func getRawHeader(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(m.block)) }
+// cookieName is the header that http.cookie shows in direction dir.
+func cookieName(dir proto.Dir) string {
+	if dir == proto.ToServer {
+		return "cookie"
+	}
+	return "set-cookie"
+}
+
+// getRawHeader returns the header block and, once it is there, the trailer.
+func getRawHeader(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+	if m.trailer.n > 0 {
+		return m.raw[m.block.off:], true
+	}
+	return some(m.bytes(m.block))
+}
 
 func getNames(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
 	if len(m.hdrs) == 0 {
@@ -165,10 +184,7 @@ func getStart(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
 }
 
 func getCookie(t *Tx, _ *message, dir proto.Dir) ([]byte, bool) {
-	if dir == proto.ToServer {
-		return t.Header(dir, "cookie")
-	}
-	return t.Header(dir, "set-cookie")
+	return t.Header(dir, cookieName(dir))
 }
 
 func getHeaderLine(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool) {

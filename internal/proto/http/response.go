@@ -178,11 +178,13 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 		t.interim = false
 		*m = message{raw: m.raw[:0], extra: m.extra[:0], hdrs: m.hdrs[:0]}
 	}
-	at, _ := m.keep(b[:n])
-	m.line = span{at.off, uint32(to), false}
+	// Unlike that of a request, the line keeps its end.
+	m.line, _ = m.keep(b[:n])
 	m.block.off = uint32(len(m.raw))
 	t.splitStatus()
-	t.Advance(dir, ResponseHeaders)
+	if t.status != 100 {
+		t.Advance(dir, ResponseHeaders)
+	}
 	h.st, h.pd = stHeaders, pending{}
 	return n, again
 }
@@ -207,7 +209,7 @@ func (p *parser) junkBody(h *half) (int, step) {
 // splitStatus finds protocol, status and message in the status line.
 func (t *Tx) splitStatus() {
 	m := &t.msg[proto.ToClient]
-	b := m.bytes(m.line)
+	b := bytes.TrimRight(m.bytes(m.line), "\r\n")
 	sub := func(from, to int) span { return span{m.line.off + uint32(from), uint32(to - from), false} }
 	i := 0
 	for i < len(b) && (isSpace(b[i]) || b[i] == 0) {
