@@ -166,9 +166,7 @@ func (b *builder) place() error {
 			s.frames = append(s.frames, bufTest{l.def, l.ops})
 		case bufPacket:
 			s.pktBufs = append(s.pktBufs, bufTest{l.def, l.ops})
-			if l.def.name != "ip.src" && l.def.name != "ip.dst" {
-				s.flag |= sigReal
-			}
+			s.flag |= sigReal
 			b.onlyDE, b.onlyPD, b.ipOK = false, false, false
 		case bufPayload:
 			s.payload = l.ops

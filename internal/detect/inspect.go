@@ -31,7 +31,7 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	}
 	// A packet whose transport header could not be decoded is good for addresses and
 	// decoder events only.
-	broken := p.P.Depth < packet.DepthTransport && p.P.NEvents > 0
+	broken := p.P.Depth < packet.DepthTransport && p.P.Invalid
 	if hasIP(p.P) && !broken {
 		// A pseudo packet shows what is left of a TCP stream.
 		if !p.Pseudo || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
