@@ -81,6 +81,17 @@ type Conn struct {
 	Broken uint8
 	// EOF seen per direction.
 	EOF [2]bool
+	// OtherFirst is set when probing has found the protocol while older bytes of the
+	// other direction wait: the owner must clear it and feed those first, then offer
+	// the bytes at hand again.
+	OtherFirst bool
+	// Addrs are the addresses of client and server; the owner sets them.
+	Addrs [2]Addr
+	// Given is what the flow that announced this one left for its parser
+	// (Expectation.Data); nil when nobody did.
+	Given any
+	// Expects are the flows that the parser has announced. The owner takes them.
+	Expects []Expectation
 	// OneSided is set by the owner when only one side of the flow is seen: then a
 	// transaction that is done in one direction does not wait for the other.
 	OneSided bool
@@ -92,6 +103,7 @@ type Conn struct {
 	live      [2]uint64 // rows still possible in each direction
 	probed    [2]bool   // live is set
 	seen      [2]bool   // bytes were offered in this direction
+	first     Dir       // the direction that spoke first
 	stopped   [2]bool   // no more parsing in this direction
 	switchTo  ID
 	switching bool
@@ -110,6 +122,9 @@ type Frame struct {
 	Seen   uint64 // owned by the detection engine
 	Logged bool   // owned by the event writer
 }
+
+// NoTx is the Tx of a frame that belongs to no transaction.
+const NoTx = ^uint64(0)
 
 // MaxFrames bounds Conn.Frames.
 const MaxFrames = 64

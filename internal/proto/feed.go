@@ -49,6 +49,8 @@ func (c *Conn) Turn() {
 	c.Offset[0], c.Offset[1] = c.Offset[1], c.Offset[0]
 	c.seen[0], c.seen[1] = c.seen[1], c.seen[0]
 	c.EOF[0], c.EOF[1] = c.EOF[1], c.EOF[0]
+	c.Addrs[0], c.Addrs[1] = c.Addrs[1], c.Addrs[0]
+	c.first = c.first.Other()
 	c.stopped[0], c.stopped[1] = c.stopped[1], c.stopped[0]
 	c.probed = [2]bool{}
 	c.Hint.SrcPort, c.Hint.DstPort = c.Hint.DstPort, c.Hint.SrcPort
@@ -63,6 +65,9 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 		c.EOF[dir] = true
 	}
 	if len(data) > 0 {
+		if !c.seen[0] && !c.seen[1] {
+			c.first = dir
+		}
 		c.seen[dir] = true
 	}
 	if c.stopped[dir] {
@@ -76,8 +81,15 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 				}
 				return used, 0
 			}
+			if c.OtherFirst {
+				return used, 0
+			}
 		}
 		if c.parser == nil {
+			if c.App == Unknown && c.Side[dir.Other()] == Unknown && len(data) < MaxProbe && !eof {
+				// The other side may still be recognised; these bytes are its too.
+				return used, 0
+			}
 			c.stopped[dir] = c.App != Unknown || c.Side[dir] == Failed
 			if c.stopped[dir] {
 				return used + len(data), 0
@@ -202,6 +214,11 @@ func (c *Conn) probe(dir Dir, data []byte, last bool) bool {
 	if !c.probed[dir] {
 		c.live[dir], c.probed[dir] = c.Table.candidates(c.Hint), true
 	}
+	if c.App != Unknown && c.App != Failed && c.live[dir]&(1<<(c.App-1)) != 0 &&
+		c.Table.rows[c.App-1].Probe(dir, data, c.Hint) == More {
+		// The other side was recognised and nothing speaks against it here.
+		return c.found(dir, c.App)
+	}
 	id, rev := c.scan(dir, data)
 	if rev && !c.seen[dir.Other()] && c.App == Unknown {
 		c.Reversed = true
@@ -263,6 +280,8 @@ func (c *Conn) found(dir Dir, id ID) bool {
 		if c.Side[dir.Other()] == Failed {
 			c.AddEvent(EventOneDirection)
 		}
+		other := dir.Other()
+		c.OtherFirst = c.first == other && c.seen[other] && c.Side[other] == Unknown && !c.Hint.UDP
 		c.decide(id)
 	case c.App != id:
 		// The first direction's word counts.

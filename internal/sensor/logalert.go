@@ -102,7 +102,7 @@ func (w *Worker) frameInfo(p *packet.Parsed, f *proto.Frame) *eve.Frame {
 		d = eve.ToClient
 	}
 	w.frameBuf = eve.Frame{Type: f.Type, Dir: d, Stream: p.Proto == packet.ProtoTCP, Offset: f.Offset, Length: f.Len,
-		Complete: f.Len >= 0, HasTx: true, TxID: f.Tx}
+		Complete: f.Len >= 0, HasTx: f.Tx != proto.NoTx, TxID: f.Tx}
 	return &w.frameBuf
 }
 

@@ -45,6 +45,9 @@ func (w *Worker) newFlow(e *entry, p *packet.Parsed) {
 	if p.Recursion > 0 && w.tunnel == 0 {
 		e.V.parent = w.parentID
 	}
+	if w.expected.Len() > 0 && p.Proto == packet.ProtoTCP {
+		w.announced(e, p)
+	}
 }
 
 // update counts p in its flow.
@@ -131,8 +134,7 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 	}
 	c := e.V.app
 	if c == nil {
-		c = proto.NewConn(w.opt.Table, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, UDP: true})
-		e.V.app = c
+		c = w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, UDP: true})
 	}
 	c.Time = p.Time
 	if before := c.App; before == proto.Unknown {

@@ -85,8 +85,7 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 		}
 		c := e.V.app
 		if c == nil {
-			c = proto.NewConn(w.opt.Table, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, Midstream: s.IsMidstream()})
-			e.V.app = c
+			c = w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, Midstream: s.IsMidstream()})
 		}
 		c.Time, c.OneSided = e.Last, s.IsAsync()
 		d := proto.Dir(dir)
@@ -104,11 +103,22 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			}
 			s.AppUsed(dir, used)
 			e.V.need[dir] = need
+			if len(c.Expects) > 0 {
+				w.announce(c)
+			}
 			if before != c.App && c.App != proto.Unknown && c.App != proto.Failed {
 				w.Stats.AppFlow[c.App]++
 				if depth, ok := c.Table.StreamDepth(c.App); ok {
 					s.SetDepth(depth)
 				}
+			}
+			if c.OtherFirst {
+				// Suricata's order: the parser sees the side that spoke first, first.
+				c.OtherFirst = false
+				s.AppAgain(dir ^ 1)
+				w.readApp(e, dir^1)
+				s.AppAgain(dir)
+				continue
 			}
 			w.triggerRaw(s, c, d)
 		}

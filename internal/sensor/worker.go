@@ -150,6 +150,7 @@ type Worker struct {
 	hash          fileHashes
 	fileSeq       uint64
 	filesOpen     int
+	expected      proto.Expectations
 
 	// The frame being processed.
 	pcapCnt   uint64

@@ -65,6 +65,13 @@ func (s *Session) AppUsed(dir uint8, n int) {
 	h.app = min(h.brk.after(h.app, uint64(max(n, 0))), max(h.shown, h.app))
 }
 
+// AppAgain makes App offer the bytes of direction dir that were not used once more,
+// although nothing new has come.
+func (s *Session) AppAgain(dir uint8) {
+	h := &s.h[dir&1]
+	h.shown = min(h.shown, h.app)
+}
+
 // AppProgress returns the stream offset the application layer is at.
 func (s *Session) AppProgress(dir uint8) uint64 { return s.h[dir&1].app }
 

@@ -1,0 +1,48 @@
+package sensor
+
+import (
+	"mirador/internal/packet"
+	"mirador/internal/proto"
+)
+
+// newConn makes the application layer of flow e.
+func (w *Worker) newConn(e *entry, h proto.Hint) *proto.Conn {
+	c := proto.NewConn(w.opt.Table, h)
+	c.Addrs = [2]proto.Addr{e.Tuple.Src, e.Tuple.Dst}
+	e.V.app = c
+	return c
+}
+
+// tenant returns the tenant of the frame being processed.
+func (w *Worker) tenant() uint32 {
+	if w.mirrored != nil {
+		return w.mirrored.root().tenant
+	}
+	return 0
+}
+
+// announce notes the flows that a parser has announced.
+func (w *Worker) announce(c *proto.Conn) {
+	for i := range c.Expects {
+		w.expected.Add(w.tenant(), c.Expects[i], w.now)
+	}
+	clear(c.Expects)
+	c.Expects = c.Expects[:0]
+}
+
+// announced makes the new flow e one of the protocol that another flow has
+// announced it to be.
+func (w *Worker) announced(e *entry, p *packet.Parsed) {
+	x, ok := w.expected.Take(w.tenant(), e.Tuple.Src, e.Tuple.Dst, e.Tuple.DstPort, w.now)
+	if !ok {
+		return
+	}
+	id := w.opt.Table.ByName(x.Proto)
+	if !w.opt.Table.Parsed(id) {
+		return
+	}
+	c := w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort})
+	c.Time = p.Time
+	c.Assume(id, x.Data)
+	w.Stats.AppFlow[id]++
+}
