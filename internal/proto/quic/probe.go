@@ -8,8 +8,13 @@ import (
 
 const portQUIC = 443
 
-// probe recognises a long header. On port 443 one that is well formed is enough;
-// on any other it has to be of a version that is known, and an Initial packet as
+// minShort is the least size of a packet with a short header (RFC 9000 section
+// 10.3).
+const minShort = 21
+
+// probe recognises a long header. On port 443 one that is well formed is enough,
+// and so is a short header, since the flow's beginning may be missing; on any
+// other port it has to be of a version that is known, and an Initial packet as
 // large as a client must make it.
 func probe(dir proto.Dir, b []byte, h proto.Hint) proto.Match {
 	known := h.SrcPort == portQUIC || h.DstPort == portQUIC
@@ -18,6 +23,9 @@ func probe(dir proto.Dir, b []byte, h proto.Hint) proto.Match {
 	}
 	if b[0]&0x80 == 0 {
 		if _, rest, ok := readPublic(b); ok && (known || chloAt(rest)) {
+			return proto.Yes
+		}
+		if known && b[0]&0x40 != 0 && len(b) >= minShort {
 			return proto.Yes
 		}
 		return proto.No

@@ -155,6 +155,32 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+func TestProbe(t *testing.T) {
+	short := append([]byte{0x45}, make([]byte, 40)...)
+	cases := []struct {
+		name string
+		port uint16
+		data []byte
+		want proto.Match
+	}{
+		{"short header", 443, short, proto.Yes},
+		{"short header, too short", 443, short[:20], proto.No},
+		{"short header, other port", 5000, short, proto.No},
+		{"no fixed bit", 443, append([]byte{0x05}, make([]byte, 40)...), proto.No},
+		{"DTLS", 443, []byte("\x16\xfe\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x6e\x01\x00\x00\x62\x00\x00\x00\x00"), proto.No},
+		{"long header", 443, long(0xc0, v1), proto.Yes},
+		{"negotiation", 443, long(0x80, 0), proto.Yes},
+		{"connection id too long", 443, append([]byte("\xc0\x00\x00\x00\x01\x15"), make([]byte, 100)...), proto.No},
+		{"Initial, other port", 5000, initial(v1, 0, first, second, first, crypto(0, clientHello("a.b"))), proto.Yes},
+		{"DNS", 53, []byte("\xc6\x10\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"), proto.No},
+	}
+	for _, c := range cases {
+		if got := quic.Protocol().Probe(proto.ToServer, c.data, proto.Hint{SrcPort: 4000, DstPort: c.port, UDP: true}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 // chlo builds Google's client hello with tags in the given order.
 func chlo(tags ...string) string {
 	m := "CHLO" + string([]byte{byte(len(tags) / 2), 0, 0, 0})
