@@ -70,6 +70,15 @@ func (n *lane) idle(now int64) {
 	n.afterLocked(now)
 }
 
+// settle lets everything out when a receiver has ended.
+func (n *lane) settle() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.w.Flush()
+	n.srcAt = 0
+	n.publishLocked(n.live.o.Now())
+}
+
 // adoptLocked takes a new generation, between two batches.
 func (n *lane) adoptLocked() {
 	g := n.live.gen.Load()

@@ -22,6 +22,7 @@ type receiver struct {
 
 func (r *receiver) run() {
 	var b capture.Batch
+	defer r.lane.settle()
 	defer b.Release()
 	defer r.beat.Stop()
 	for {
@@ -200,6 +201,7 @@ func (q *queue) send() {
 func (s *spreader) work(q *queue) {
 	t := time.NewTicker(readWait)
 	defer t.Stop()
+	defer q.lane.settle()
 	defer q.beat.Stop()
 	for {
 		q.beat.Mark()
