@@ -113,6 +113,22 @@ func TestRawChunks(t *testing.T) {
 	step("after the end")
 }
 
+func TestLastRaw(t *testing.T) {
+	k := newConn(t, stream.DefaultOptions())
+	k.send(0, "hello")
+	k.ack(5)
+	k.s.LastRaw(0)
+	if got := k.raw(); len(got) != 1 || got[0] != "|hello" {
+		t.Errorf("last window %q", got)
+	}
+	k.send(5, strings.Repeat("x", 5000))
+	k.ack(5005)
+	k.e.Finish(&k.s)
+	if got := k.raw(); len(got) != 0 {
+		t.Errorf("after the last window %d more", len(got))
+	}
+}
+
 func TestRawOverlap(t *testing.T) {
 	o := stream.DefaultOptions()
 	o.ChunkSize = [2]int{4, 4}

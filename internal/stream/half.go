@@ -34,8 +34,9 @@ type half struct {
 	appOff   bool
 	rawOff   bool
 	rawTrig  bool
-	appEOF   bool // told to the app reader
-	over     bool // the app reader may be told the end
+	rawLast  bool     // the next window is the last
+	appEOF   bool     // told to the app reader
+	over     bool     // the app reader may be told the end
 	urgent   uint16   // urgent bytes taken out
 	oob      []uint64 // offsets of urgent bytes beyond the edge, sorted
 	lost     uint32   // times that readers were moved on because of too many holes

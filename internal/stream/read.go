@@ -106,7 +106,7 @@ func (s *Session) Raw(dir uint8) (w Window, ok bool) {
 	if end <= h.raw {
 		return w, false
 	}
-	if !(!whole || h.rawTrig || h.depthHit || s.State > TimeWait || s.flags&sfFinished != 0 || e.opt.Inline) &&
+	if !(!whole || h.rawTrig || h.rawLast || h.depthHit || s.State > TimeWait || s.flags&sfFinished != 0 || e.opt.Inline) &&
 		end-h.raw < uint64(e.opt.ChunkSize[dir&1]) {
 		return w, false
 	}
@@ -129,11 +129,18 @@ func (s *Session) RawUsed(dir uint8, n int) {
 	h := &s.h[dir&1]
 	h.raw = min(h.brk.after(h.raw, uint64(max(n, 0))), h.edge)
 	h.rawTrig = false
+	if h.rawLast {
+		h.rawOff = true
+	}
 }
 
 // TriggerRaw makes the next call of Raw for dir give what is acknowledged, however
 // little (a transaction of that direction is complete).
 func (s *Session) TriggerRaw(dir uint8) { s.h[dir&1].rawTrig = true }
+
+// LastRaw makes the next window of direction dir, which then need not be of any
+// size, the last (from here on the stream is encrypted).
+func (s *Session) LastRaw(dir uint8) { s.h[dir&1].rawLast = true }
 
 // StopRaw ends raw inspection of direction dir.
 func (s *Session) StopRaw(dir uint8) { s.h[dir&1].rawOff = true }
