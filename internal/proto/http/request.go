@@ -441,6 +441,7 @@ func (p *parser) requestFinal(h *half, b []byte, eof bool) (int, step) {
 	}
 	if i >= n && !h.partial {
 		// An empty line behind a request is taken for the end of its body.
+		p.setupRequestBody(h.tx)
 		h.tx.body[proto.ToServer].write(b[:n])
 		p.requestDone(h)
 		return n, again
