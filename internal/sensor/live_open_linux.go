@@ -8,19 +8,6 @@ import (
 	"mirador/internal/packet"
 )
 
-// InputOptions say which inputs OpenInputs opens.
-type InputOptions struct {
-	VXLAN, GENEVE []netip.AddrPort
-	Iface         string // bind the sockets to this interface; "": all
-	AFPacket      string // capture from this interface instead of sockets
-	Ports         []uint16
-	Workers       int
-	RcvBuf        int // bytes; 0: the default of capture
-	Seed          uint32
-	// NoSteer makes OpenInputs act as on a kernel that refuses the steering program.
-	NoSteer bool
-}
-
 // OpenInputs opens sockets or rings, one for each worker where the kernel takes the
 // steering program, else one for all.
 func OpenInputs(o InputOptions) ([]Input, error) {
