@@ -86,7 +86,7 @@ func patternsOf(t testing.TB, file string) []rulePattern {
 	return out
 }
 
-// etPatterns returns the patterns of the active rules of ET Open.
+// etPatterns returns the patterns of the rules of ET Open, the disabled ones too.
 func etPatterns(t testing.TB) []rulePattern {
 	t.Helper()
 	return patternsOf(t, shared(t, "data", "etopen", "composite-2025-07.rules"))

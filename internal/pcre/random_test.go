@@ -215,7 +215,7 @@ func firstSeed() int {
 
 // newerThanOracle tells errors of the oracle that later versions of PCRE2 do not give.
 func newerThanOracle(code int) bool {
-	return code == 125 || code == 120 // look-behind of variable length; too big for 64 KiB
+	return code == 125 || code == 120 || code == 190 // look-behind of variable length; too big for 64 KiB; internal error
 }
 
 // TestRandomAgainstPCRE2 compares random patterns on random subjects.
@@ -226,7 +226,7 @@ func TestRandomAgainstPCRE2(t *testing.T) {
 	var c tally
 	compiled, refused, corners := 0, 0, 0
 	first := firstSeed()
-	for i, n := first, first+rounds(t, 10000); i < n; i++ {
+	for i, n := first, first+rounds(t, 4000); i < n; i++ {
 		g := &generator{Rand: rand.New(rand.NewPCG(uint64(i), 11))}
 		pattern, flags := g.pattern(3), g.flags()
 		name := fmt.Sprintf("seed %d: %q flags %#x", i, pattern, flags)

@@ -286,7 +286,7 @@ func TestTwin(t *testing.T) {
 	eager.Eager()
 	rnd := rand.New(rand.NewPCG(3, 4))
 	judged, matches := 0, 0
-	rounds := 200000
+	rounds := 80000
 	if testing.Short() {
 		rounds = 20000
 	}
