@@ -2,9 +2,8 @@
 GO ?= go
 SHARED ?= ../shared
 OUT ?= out
-ENGINE = bin/mirador replay [[?rules:--rules {rules}]] [[?config:--suricata-config {config}]] --out {out} {args} {pcap}
 
-.PHONY: build demo test check race bench fuzz suite rules-check compare clean
+.PHONY: build demo test check race bench fuzz suite rules-check captures probe compare clean
 
 build:
 	$(GO) build -o bin/mirador ./cmd/mirador
@@ -36,6 +35,18 @@ fuzz:
 # The peer's suite, developers' part, on our engine.
 suite: build
 	bench/suite.sh
+
+# ET Open: what loads, what is refused and why.
+rules-check: build
+	bin/mirador rules check $(SHARED)/data/etopen/composite-2025-07.rules || true
+
+# Public captures with the alerts that Suricata raises on them, and probe rules with exact counts.
+captures probe: build
+	bench/oracle.sh $@
+
+# Packets/s, memory and load time; a real Suricata beside ours where one is installed.
+compare: build
+	bench/compare.py --shared $(SHARED)
 
 clean:
 	rm -rf bin $(OUT)
