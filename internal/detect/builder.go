@@ -109,10 +109,7 @@ func netProtos() []netProto {
 
 func (b *builder) protocol() error {
 	name := b.r.Proto
-	for _, n := range netProtos() {
-		if n.name != name {
-			continue
-		}
+	if n := b.c.nets[name]; n != nil {
 		b.s.ipVer, b.s.flag = n.ver, b.s.flag|n.flags
 		b.streams = n.need
 		b.pktOnly = n.flags&sigPktOnly != 0

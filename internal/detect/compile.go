@@ -16,6 +16,7 @@ type compiler struct {
 	shared   *Shared
 	resolver *rule.Resolver
 	words    map[string]*keyword
+	nets     map[string]*netProto
 	bufs     []*bufDef
 	byLabel  map[string]*bufDef
 	report   *Report
@@ -76,6 +77,11 @@ func newCompiler(o Options) *compiler {
 		byLabel: map[string]*bufDef{}, report: &Report{ByKind: map[string]int{}},
 		ipSets: map[ipProtos]*ipProtos{}, files: map[string]*hashList{},
 		seen: map[uint64]*rule.Rule{},
+	}
+	c.nets = map[string]*netProto{}
+	nets := netProtos()
+	for i := range nets {
+		c.nets[nets[i].name] = &nets[i]
 	}
 	c.shared.beginLoad()
 	c.baseBuffers()

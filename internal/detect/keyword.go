@@ -1,8 +1,11 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
+	"mirador/internal/proto"
 	"mirador/internal/rule"
 )
 
@@ -23,6 +26,7 @@ type keyword struct {
 	arg     argMode
 	setup   func(b *builder, o *rule.Option) error
 	doc     string
+	field   bool // from a protocol's table
 }
 
 // families returns the keyword table: one slice per file kw_*.go. A new family is
@@ -104,4 +108,19 @@ type Keyword struct {
 	Aliases []string
 	Doc     string
 	Field   bool // from a protocol's table
+}
+
+// Keywords lists the keywords that rules may use with the protocols of t, by name.
+func Keywords(t *proto.Table) []Keyword {
+	c := newCompiler(Options{Table: t})
+	var out []Keyword
+	seen := map[*keyword]bool{}
+	for _, k := range c.words {
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, Keyword{Name: k.name, Aliases: k.aliases, Doc: k.doc, Field: k.field})
+		}
+	}
+	slices.SortFunc(out, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
+	return out
 }

@@ -23,7 +23,7 @@ func (c *compiler) fieldKeywords() []*keyword {
 		if name == "" || index[name] != nil {
 			return
 		}
-		k := &keyword{name: name, arg: arg, setup: setup, doc: doc}
+		k := &keyword{name: name, arg: arg, setup: setup, doc: doc, field: true}
 		index[name] = k
 		out = append(out, k)
 	}
