@@ -129,11 +129,11 @@ func (b *builder) position(o *rule.Option, c *op, lo, hi int64) (n int32, variab
 
 // once refuses a modifier that is there already or does not go with another one.
 func once(c *op, own opFlag, conflicts opFlag) error {
-	if c.flag&own != 0 {
-		return refuse(0, "", "given twice for one content")
-	}
 	if c.flag&conflicts != 0 {
 		return refuse(0, "", "does not go with the other modifiers of this content")
+	}
+	if c.flag&own != 0 {
+		return refuse(0, "", "given twice for one content")
 	}
 	return nil
 }

@@ -304,13 +304,10 @@ func (l *limit) countRate(st *limitState, now int64, fresh bool) limitOutcome {
 	}
 	if fresh {
 		st.start, st.count = now, 1
-		if l.count == 1 {
-			st.until = now + l.timeout*1e9
-		}
 		return limitPass
 	}
 	st.count++
-	if st.count >= l.count {
+	if st.count > l.count {
 		st.until = now + l.timeout*1e9
 		return limitAction
 	}

@@ -80,7 +80,7 @@ func TestRateFilterAction(t *testing.T) {
 		p.Time = (1000 + s) * 1e9
 		got = append(got, w.Inspect(&detect.Packet{P: p})[0].Action.String())
 	}
-	if s := strings.Join(got, " "); s != "alert drop drop alert" {
+	if s := strings.Join(got, " "); s != "alert alert drop alert" {
 		t.Errorf("actions %q", s)
 	}
 }
