@@ -186,7 +186,7 @@ func (h *Hello) extension(typ uint16, body []byte, client bool) bool {
 	case ExtServerName:
 		return !client || h.serverName(&c)
 	case ExtALPN:
-		return h.alpn(&c)
+		return len(body) == 0 && !client || h.alpn(&c)
 	case ExtSessionTicket:
 		h.HasTicket = true
 	case ExtHeartbeat:

@@ -1,6 +1,7 @@
 package quic
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"mirador/internal/proto"
@@ -28,6 +29,7 @@ type Tx struct {
 	CYU       []byte    // the text CYU hashes: version and tags of a CHLO
 
 	name    []byte
+	wire    []byte
 	cyuHash []byte
 	ja3     []byte
 	ja3Hash []byte
@@ -50,6 +52,14 @@ func appendVersion(b []byte, v uint32) []byte {
 		return append(b, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
 	}
 	return strconv.AppendUint(b, uint64(v), 16)
+}
+
+// versionBytes returns the version as it is on the wire.
+func (t *Tx) versionBytes() []byte {
+	if t.wire == nil {
+		t.wire = binary.BigEndian.AppendUint32(nil, t.Version)
+	}
+	return t.wire
 }
 
 // googleVersion tells whether v is one of Google's QUIC that is understood.

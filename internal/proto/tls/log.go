@@ -197,8 +197,7 @@ func fingerprints(t *Tx, w *jsonw.Writer, set item) {
 	if set&itemJA4 != 0 && t.cfg.ja4 {
 		h := t.Client.JA4()
 		if h == nil {
-			// Suricata shows the fingerprint of nothing when the hello was of SSL
-			// 2.0 or not seen.
+			// The same when no hello was seen.
 			h = (&ja.Hello{}).AppendJA4(nil, false)
 		}
 		w.Bytes("ja4", h)

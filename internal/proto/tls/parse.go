@@ -508,6 +508,7 @@ func (p *parser) certificates(dir proto.Dir, b []byte) {
 	}
 	s.Cert, s.HasCert = cert, len(bad) == 0
 	if !s.HasCert {
+		s.Chain = nil
 		return
 	}
 	to := ClientCertDone

@@ -81,8 +81,9 @@ func (s *Side) JA3(server bool) (text, hash []byte) {
 }
 
 // JA4 returns the JA4 fingerprint of a client's hello, nil when there was none.
+// For a hello of SSL 2.0 it is the fingerprint of nothing, as Suricata shows it.
 func (s *Side) JA4() []byte {
-	if s.ja4 == nil && s.Seen && len(s.Hello.Random) > 0 {
+	if s.ja4 == nil && s.Seen {
 		s.ja4 = s.Hello.AppendJA4(nil, false)
 	}
 	return s.ja4

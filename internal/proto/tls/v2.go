@@ -54,6 +54,7 @@ func (p *parser) helloV2(dir proto.Dir, m []byte) {
 			// A hello for TLS in the old form: TLS records follow.
 			p.dir[dir].v2 = false
 		}
+		s.Seen = true
 		t.states[dir] |= stateClientHello
 		t.Advance(dir, ClientHelloDone)
 	case m[0] == v2ServerHello && dir == proto.ToClient && len(m) >= 11:
