@@ -138,7 +138,6 @@ func (e *Engine) update(s *Session) {
 		if (h.appOff || h.appEOF) && h.rawOff { // nobody reads any more
 			h.noReasm = true
 			h.drop(&e.pool)
-			h.right = h.edge
 			continue
 		}
 		h.prune(&e.pool, uint64(e.opt.RawOverlap))

@@ -65,7 +65,7 @@ func (p *player) packet(b []byte) {
 	if verbose {
 		p.t.Logf("dir %d flags %02x seq %d+%d ack %d win %d ctl %02x", dir, flags, int32(seq-isn[side]), n, int32(ack-isn[1-side]), q.Window, b[0])
 	}
-	p.time += int64(b[9]) * 1e6
+	p.time += int64(b[9])*1e6 + 1
 	q.Time = p.time
 	if p.e.Reuse(&p.s, q, dir^p.turn) {
 		p.end()
@@ -83,6 +83,26 @@ func (p *player) packet(b []byte) {
 func (p *player) read() {
 	for d := range uint8(2) {
 		side := d ^ p.turn
+		for i, look := range []func(uint8) ([]byte, uint64){p.s.Kept, p.s.Unread} {
+			data, off := look(d)
+			first := p.s.ISN(d) + 1 + uint32(off)
+			for j, x := range data {
+				if x != at(side, first+uint32(j)) {
+					p.t.Fatalf("look %d, direction %d: byte at offset %d is %x", i, d, off+uint64(j), x)
+				}
+			}
+		}
+		p.s.AppendStored(nil, d, func(b []byte, n uint64) []byte { return b })
+		switch p.time % 41 { // readers end at some time
+		case 7:
+			p.s.StopApp(d)
+		case 8:
+			p.s.StopRaw(d)
+		case 9:
+			p.s.LastRaw(d)
+		case 10:
+			p.s.SetDepth(int64(p.time % 3000))
+		}
 		for k := 0; ; k++ {
 			c, ok := p.s.App(d)
 			if !ok {

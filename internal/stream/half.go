@@ -83,14 +83,18 @@ func (h *half) reset(pl *pool) {
 	*h = half{brk: breakList{l: h.brk.l[:0]}, oob: h.oob[:0], list: pieceList{parts: h.list.parts[:0]}, dir: pageDir{leaf: h.dir.leaf[:0]}}
 }
 
-// drop gives all stored data back.
+// drop gives all stored data back: as if everything up to the edge was read, and
+// nothing came behind it.
 func (h *half) drop(pl *pool) {
 	pl.put(h.buf)
 	h.buf, h.head, h.used = nil, 0, 0
 	h.list.clear(pl)
 	h.dir.clear(pl)
+	h.brk.prune(pl, h.edge)
 	h.brk.clear(pl)
 	h.oob = h.oob[:0]
+	h.base, h.low, h.right = h.edge, h.edge, h.edge
+	h.app, h.raw, h.shown = h.edge, h.edge, h.edge
 }
 
 // offset returns the stream offset of seq. It is negative for bytes before the

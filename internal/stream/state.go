@@ -376,6 +376,7 @@ func (e *Engine) matchQueuedSyn(s *Session, p *packet.Parsed, cl *half) bool {
 func (h *half) forget(pl *pool) {
 	h.drop(pl)
 	h.base, h.low, h.edge, h.right, h.app, h.shown, h.limit, h.raw = 0, 0, 0, 0, 0, 0, 0, 0
+	h.brk.gone = 0
 }
 
 // synRecv: a SYN/ACK was seen.
