@@ -67,6 +67,16 @@ func list(f func(s *Side) [][]byte) get {
 	}
 }
 
+// wholeRandom returns the hello's random. Before the server's hello it is zero:
+// Suricata looks into that too, which shows in rules that only say what must not
+// be there.
+func wholeRandom(c *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool) {
+	if t, ok := tx.(*Tx); ok && dir == proto.ToClient && i == 0 && len(t.Server.Hello.Random) == 0 {
+		return t.zero[:], true
+	}
+	return random(0, 32)(c, tx, dir, i)
+}
+
 // random returns n bytes of the hello's random from at on.
 func random(at, n int) get {
 	return one(func(s *Side) []byte {
@@ -101,7 +111,7 @@ func buffers() []proto.Field {
 			Get: one(func(s *Side) []byte { return s.Hello.SNI }), Doc: "server name of the ClientHello"},
 		{Name: "tls.alpn", ToServer: true, ToClient: true, MinProgress: hello(), Multi: true,
 			Get: list(func(s *Side) [][]byte { return s.Hello.ALPN }), Doc: "each protocol offered or chosen by ALPN"},
-		{Name: "tls.random", ToServer: true, ToClient: true, MinProgress: hello(), Get: random(0, 32),
+		{Name: "tls.random", ToServer: true, ToClient: true, MinProgress: [2]uint8{ClientHelloDone, ServerInProgress}, Get: wholeRandom,
 			Doc: "the 32 random bytes of a hello"},
 		{Name: "tls.random_time", ToServer: true, ToClient: true, MinProgress: hello(), Get: random(0, 4),
 			Doc: "the first 4 random bytes of a hello"},

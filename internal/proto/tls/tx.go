@@ -36,7 +36,8 @@ type Tx struct {
 	cfg *config
 	// states are the bits of ssl_state seen last, per direction.
 	states  [2]uint8
-	certReq bool // the server wants a certificate of the client
+	certReq bool     // the server wants a certificate of the client
+	zero    [32]byte // a random before there is one
 }
 
 // side returns what the sender of direction dir showed.
