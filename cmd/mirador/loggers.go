@@ -8,6 +8,7 @@ import (
 	"mirador/internal/proto"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
+	"mirador/internal/proto/smtp"
 )
 
 // loggers returns how the i-th EVE output logs the protocols that have options of
@@ -16,6 +17,7 @@ func loggers(flat *config.Flat, i int) []eve.Logger {
 	d := dnsOptions(flat.EVEType(i, "dns"))
 	return append([]eve.Logger{
 		{Name: "dns", Log: dns.Logger(d), ByFlow: d.Version == 2},
+		{Name: "smtp", Log: smtp.Logger(smtpOptions(flat.EVEType(i, "smtp")))},
 	}, httpLoggers(flat, i)...)
 }
 
@@ -46,6 +48,15 @@ func dnsOptions(s proto.Settings) dns.LogOptions {
 		}
 	}
 	o.Types, _ = s.Strings("types")
+	return o
+}
+
+// smtpOptions reads the options of the EVE type smtp.
+func smtpOptions(s proto.Settings) smtp.LogOptions {
+	var o smtp.LogOptions
+	o.Extended, _ = s.Bool("extended")
+	o.Custom, _ = s.Strings("custom")
+	o.MD5, _ = s.Strings("md5")
 	return o
 }
 

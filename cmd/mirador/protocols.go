@@ -5,6 +5,7 @@ import (
 	"mirador/internal/proto/dcerpc"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
+	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/ssh"
 	"mirador/internal/proto/tls"
 )
@@ -16,6 +17,7 @@ func protocols() []*proto.Protocol {
 		http.Protocol(),
 		tls.Protocol(),
 		ssh.Protocol(),
+		smtp.Protocol(),
 		dcerpc.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),

@@ -124,7 +124,7 @@ func (w *Worker) fileWindow(f *proto.File) (data []byte, off uint64, eof bool) {
 		return nil, f.Inspected, false
 	}
 	from := f.DataOff
-	if back := uint64(w.e.opt.FileWindow); f.Inspected > from+back {
+	if _, back := w.fileLimits(f); f.Inspected > from+back {
 		from = f.Inspected - back
 	}
 	if from > end {
@@ -140,10 +140,23 @@ func (w *Worker) fileReady(f *proto.File) bool {
 		return true
 	}
 	end := f.DataOff + uint64(len(f.Data))
+	least, window := w.fileLimits(f)
 	if f.Inspected == 0 {
-		return end >= uint64(w.e.opt.FileMinInspect)
+		return end >= least
 	}
-	return end-min(end, f.Inspected) >= uint64(w.e.opt.FileWindow)
+	return end-min(end, f.Inspected) >= window
+}
+
+// fileLimits returns when f is looked at first and again.
+func (w *Worker) fileLimits(f *proto.File) (least, window uint64) {
+	least, window = uint64(w.e.opt.FileMinInspect), uint64(w.e.opt.FileWindow)
+	if f.MinInspect > 0 {
+		least = uint64(f.MinInspect)
+	}
+	if f.Window > 0 {
+		window = uint64(f.Window)
+	}
+	return least, window
 }
 
 // magic returns the type of f as bytes, without allocating.

@@ -37,6 +37,10 @@ type File struct {
 	// Store is set by the filestore keyword, StoreSIDs by the rules that had it.
 	Store     bool
 	StoreSIDs []uint32
+	// MinInspect and Window, when not 0, say when file.data of this file is looked at,
+	// in place of the engine's options: at MinInspect bytes, and again every Window
+	// bytes with as many in front.
+	MinInspect, Window uint32
 	// Inspected is how far detection has looked (absolute offset).
 	Inspected uint64
 

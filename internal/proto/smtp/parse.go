@@ -1,0 +1,572 @@
+package smtp
+
+import (
+	"bytes"
+
+	"mirador/internal/proto"
+	"mirador/internal/proto/mime"
+)
+
+// kind is what a command asks for, as far as its reply matters.
+type kind uint8
+
+const (
+	cmdOther kind = iota
+	cmdHelo
+	cmdEhlo
+	cmdData
+	cmdDot // the end of the data
+	cmdLastChunk
+	cmdRset
+	cmdQuit
+	cmdStartTLS
+)
+
+// command is a command that waits for its reply.
+type command struct {
+	kind kind
+	tx   *Tx // whose it is; nil: nobody's
+}
+
+// parser follows one session.
+type parser struct {
+	c   *proto.Conn
+	opt *options
+
+	helo    []byte
+	greeted bool // there was a HELO
+	welcome bool // the server has spoken first
+	piping  bool // the server takes pipelined commands
+	tls     bool // the session goes on in TLS
+	cut     bool // files that are closed now are not whole
+
+	cur   *Tx // the mail that commands belong to, nil when the next one begins another
+	last  *Tx // the newest
+	queue []command
+	head  int // of queue
+
+	// Data mode.
+	data    *Tx // its data is being read
+	first   bool
+	framing bool   // a frame of data is open
+	dataOff uint64 // its stream offset
+	chunk   uint64 // bytes of a BDAT chunk still to come
+	lastOne bool   // it is the last chunk
+
+	dirs [2]direction
+	// Dropped counts commands and recipients not kept because of a limit.
+	Dropped uint64
+}
+
+// direction is where the reading of lines stands.
+type direction struct {
+	scanned int  // bytes at the front known to have no line end
+	discard bool // the rest of a line is passed over
+	framed  bool // the stream's frame was opened
+}
+
+func newParser(c *proto.Conn, o *options) *parser {
+	return &parser{c: c, opt: o}
+}
+
+// Parse implements proto.Parser.
+func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
+	if d := &p.dirs[dir]; !d.framed {
+		d.framed = true
+		p.c.AddFrame(dir, "stream", p.c.Offset[dir], -1, proto.NoTx)
+	}
+	for used < len(data) {
+		var n int
+		ok, more := true, false
+		off := p.c.Offset[dir] + uint64(used)
+		switch {
+		case dir == proto.ToClient:
+			n, more, ok = p.replyLine(data[used:], off, eof)
+		case p.chunk > 0:
+			n = p.chunkBytes(data[used:])
+		case p.data != nil:
+			n, more = p.dataLine(data[used:], off, eof)
+		default:
+			n, more = p.commandLine(data[used:], off, eof)
+		}
+		used += n
+		if !ok {
+			p.stop()
+			return used, 0, proto.Broken
+		}
+		if more {
+			need = len(data) - used + 1
+			break
+		}
+		if p.switched(dir) {
+			break
+		}
+	}
+	if eof && dir == proto.ToServer {
+		p.endOfClient()
+	}
+	return used, need, proto.OK
+}
+
+// Gap implements proto.Parser. Bytes may be lost in the data of a mail; commands and
+// replies cannot be matched any more when some are missing.
+func (p *parser) Gap(dir proto.Dir, n int) bool {
+	d := &p.dirs[dir]
+	d.scanned = 0
+	if dir == proto.ToClient {
+		return false
+	}
+	switch {
+	case p.chunk > uint64(n):
+		p.chunk -= uint64(n)
+		return true
+	case p.data == nil || p.chunk > 0:
+		p.stop()
+		return false
+	}
+	t := p.data
+	if t.file != nil {
+		t.file.Gap(uint64(n))
+		t.Dirty[proto.ToServer] = true
+	}
+	// What follows is the rest of some line; in a header it cannot be told of which.
+	p.first = false
+	d.discard = p.inHeader()
+	return true
+}
+
+// stop ends what is open: the session cannot be followed any more.
+func (p *parser) stop() {
+	p.cut = true
+	if p.data != nil {
+		p.endMail(p.data)
+		p.data = nil
+	}
+	if p.cur != nil {
+		p.cur.Advance(proto.ToServer, Complete)
+		p.cur = nil
+	}
+}
+
+// endOfClient is called when the client sends nothing any more.
+func (p *parser) endOfClient() {
+	if t := p.data; t != nil {
+		p.cut = true
+		p.endMail(t)
+		p.data = nil
+		p.closeDataFrame(p.c.Offset[proto.ToServer])
+		t.Advance(proto.ToServer, Complete)
+	}
+}
+
+// switched tells whether the flow has been handed to another protocol.
+func (p *parser) switched(dir proto.Dir) bool { return p.tls && dir == proto.ToClient }
+
+// line cuts the next line off data: with its end, at most MaxLine bytes. more tells
+// that its end has not come. rest bytes are used beside it.
+func (p *parser) line(dir proto.Dir, data []byte, eof bool) (line []byte, used int, long, more bool) {
+	d := &p.dirs[dir]
+	if d.discard {
+		i := bytes.IndexByte(data, '\n')
+		if i < 0 {
+			return nil, len(data), false, false
+		}
+		d.discard = false
+		return nil, i + 1, false, false
+	}
+	window := data[:min(len(data), MaxLine)]
+	i := bytes.IndexByte(window[min(d.scanned, len(window)):], '\n')
+	if i >= 0 {
+		i += min(d.scanned, len(window))
+	}
+	switch {
+	case i >= 0 && i < MaxLine-1:
+		d.scanned = 0
+		return data[:i+1], i + 1, false, false
+	case i >= 0 || len(data) >= MaxLine:
+		// Cut: what is behind the limit does not count.
+		d.scanned = 0
+		d.discard = i < 0
+		return window, len(window), true, false
+	case eof:
+		d.scanned = 0
+		return data, len(data), false, false
+	}
+	d.scanned = len(data)
+	return nil, 0, false, true
+}
+
+// trim takes the end off a line.
+func trim(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+		if n > 1 && line[n-2] == '\r' {
+			line = line[:n-2]
+		}
+	}
+	return line
+}
+
+// commandLine reads one command.
+func (p *parser) commandLine(data []byte, off uint64, eof bool) (used int, more bool) {
+	line, used, long, more := p.line(proto.ToServer, data, eof)
+	if line == nil {
+		return used, more
+	}
+	p.c.AddFrame(proto.ToServer, "command_line", off, int64(len(line)), proto.NoTx)
+	if !long {
+		line = trim(line)
+	}
+	t := p.command(line)
+	if long && p.lastTx(t) != nil {
+		p.lastTx(t).raise(EventTruncatedLine)
+	}
+	id := proto.NoTx
+	if t != nil {
+		id = t.ID
+	}
+	p.c.AddFrame(proto.ToServer, "command_line", off, int64(len(line)), id)
+	return used, false
+}
+
+// lastTx returns t, or else the newest mail.
+func (p *parser) lastTx(t *Tx) *Tx {
+	if t == nil {
+		return p.last
+	}
+	return t
+}
+
+// is tells whether line begins with word, which is in upper case.
+func is(line []byte, word string) bool {
+	if len(line) < len(word) {
+		return false
+	}
+	for i := range len(word) {
+		c := line[i]
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// command acts on a command and returns the mail it belongs to. Only the first
+// letters count, as in Suricata.
+func (p *parser) command(line []byte) *Tx {
+	k := cmdOther
+	switch {
+	case is(line, "RSET"):
+		k = cmdRset
+	case is(line, "QUIT"):
+		k = cmdQuit
+	}
+	if p.cur == nil && (k == cmdOther || p.last == nil) {
+		p.newTx()
+	}
+	t := p.cur
+	if !p.welcome && t != nil {
+		t.raise(EventNoWelcome)
+	}
+	switch {
+	case k != cmdOther:
+	case is(line, "STARTTLS"):
+		k = cmdStartTLS
+	case is(line, "DATA"):
+		k = p.dataCommand(t)
+	case is(line, "BDAT"):
+		k = p.bdatCommand(t, line)
+	case is(line, "HELO"):
+		k = cmdHelo
+		p.heloCommand(t, line)
+	case is(line, "EHLO"):
+		k = cmdEhlo
+		p.heloCommand(t, line)
+	case is(line, "MAIL FROM"):
+		if t.MailFrom != nil {
+			t.raise(EventDuplicateFields)
+		} else {
+			t.MailFrom = argument(line, len("MAIL FROM:"))
+		}
+		t.Dirty[proto.ToServer] = true
+	case is(line, "RCPT TO"):
+		if len(t.Rcpt) < maxRcpt {
+			t.Rcpt = append(t.Rcpt, argument(line, len("RCPT TO:")))
+		} else {
+			p.Dropped++
+		}
+		t.Dirty[proto.ToServer] = true
+	}
+	p.push(command{k, t})
+	if k == cmdLastChunk && p.chunk == 0 {
+		p.requestDone(t)
+	}
+	return t
+}
+
+// newTx begins a mail.
+func (p *parser) newTx() {
+	live := 0
+	for _, x := range p.c.Txs {
+		if !x.Base().Complete() {
+			live++
+		}
+	}
+	if live >= p.opt.maxTx {
+		for _, x := range p.c.Txs {
+			if t, ok := x.(*Tx); ok && !t.Complete() {
+				p.c.TxOverflow++
+				t.complete()
+				break
+			}
+		}
+	}
+	p.cur = &Tx{p: p}
+	p.last = p.cur
+	p.c.NewTx(p.cur)
+}
+
+// argument copies the word behind the first from bytes of line and spaces.
+func argument(line []byte, from int) []byte {
+	line = line[min(from, len(line)):]
+	line = bytes.TrimLeft(line, " ")
+	if i := bytes.IndexByte(line, ' '); i >= 0 {
+		line = line[:i]
+	}
+	return append(make([]byte, 0, len(line)), line...)
+}
+
+// heloCommand notes what the client calls itself. The first name stays.
+func (p *parser) heloCommand(t *Tx, line []byte) {
+	if p.greeted {
+		t.raise(EventDuplicateFields)
+		return
+	}
+	p.greeted = true
+	p.helo = argument(line, len("HELO "))
+	t.Dirty[proto.ToServer] = true
+}
+
+// dataCommand begins the data of mail t. A server that takes pipelined commands is
+// taken to say yes.
+func (p *parser) dataCommand(t *Tx) kind {
+	if t.data {
+		t.raise(EventUnparsable)
+		return cmdOther
+	}
+	t.data = true
+	if p.opt.mime {
+		t.Mail = mime.New(&p.opt.msg, t)
+	}
+	if p.piping {
+		p.startData(t)
+	}
+	return cmdData
+}
+
+// startData begins to read the data of t.
+func (p *parser) startData(t *Tx) {
+	p.data, p.first, p.framing = t, true, false
+	t.Advance(proto.ToServer, Data)
+	t.Advance(proto.ToClient, Data)
+	if p.opt.raw {
+		t.open([]byte("rawmsg"))
+	}
+}
+
+// bdatCommand reads "BDAT size [LAST]".
+func (p *parser) bdatCommand(t *Tx, line []byte) kind {
+	n, last, ok := chunkSize(line[len("BDAT"):])
+	if !ok {
+		t.raise(EventInvalidBDAT)
+		return cmdOther
+	}
+	p.chunk, p.lastOne = n, last
+	if last {
+		return cmdLastChunk
+	}
+	return cmdOther
+}
+
+// chunkSize reads the arguments of BDAT: a number of bytes of 32 bits, and perhaps
+// LAST.
+func chunkSize(arg []byte) (n uint64, last, ok bool) {
+	if len(arg) == 0 || arg[0] != ' ' {
+		return 0, false, false
+	}
+	arg = bytes.TrimLeft(arg, " ")
+	if len(arg) > 0 && arg[0] == '+' {
+		arg = arg[1:]
+	}
+	i := 0
+	for ; i < len(arg) && arg[i] >= '0' && arg[i] <= '9'; i++ {
+		if n = n*10 + uint64(arg[i]-'0'); n > 1<<32-1 {
+			return 0, false, false
+		}
+	}
+	if i == 0 {
+		return 0, false, false
+	}
+	rest := arg[i:]
+	if len(bytes.Trim(rest, " ")) == 0 {
+		return n, false, true
+	}
+	if rest[0] != ' ' {
+		return 0, false, false
+	}
+	rest = bytes.TrimLeft(rest, " ")
+	if len(rest) != len("LAST") || !is(rest, "LAST") {
+		return 0, false, false
+	}
+	return n, true, true
+}
+
+// chunkBytes passes over the bytes of a chunk.
+func (p *parser) chunkBytes(data []byte) int {
+	n := min(p.chunk, uint64(len(data)))
+	p.chunk -= n
+	if p.chunk == 0 && p.lastOne {
+		p.requestDone(p.cur)
+	}
+	return int(n)
+}
+
+// requestDone notes that the client has sent all of mail t.
+func (p *parser) requestDone(t *Tx) {
+	if t == nil {
+		return
+	}
+	t.Advance(proto.ToServer, Complete)
+	if p.cur == t {
+		p.cur = nil
+	}
+}
+
+// push lets c wait for its reply. Nothing may follow DATA and STARTTLS before they are
+// answered.
+func (p *parser) push(c command) {
+	if n := len(p.queue); n > p.head && p.queue[n-1].kind == cmdData || n > p.head && p.queue[n-1].kind == cmdStartTLS {
+		if t := p.lastTx(c.tx); t != nil {
+			t.raise(EventPipelining)
+		}
+	}
+	if len(p.queue)-p.head >= maxQueue {
+		p.head++
+		p.Dropped++
+	}
+	if p.head > 0 && (p.head == len(p.queue) || p.head >= maxQueue) {
+		n := copy(p.queue, p.queue[p.head:])
+		clear(p.queue[n:])
+		p.queue, p.head = p.queue[:n], 0
+	}
+	p.queue = append(p.queue, c)
+}
+
+// inHeader tells whether the data of the mail being read is still its header.
+func (p *parser) inHeader() bool {
+	return p.data != nil && p.data.Mail != nil && p.data.Mail.InHeader()
+}
+
+// dataLine reads a line of the data of a mail, or a piece of a long one.
+func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more bool) {
+	t, d := p.data, &p.dirs[proto.ToServer]
+	if !p.framing {
+		p.framing, p.dataOff = true, off
+		p.c.AddFrame(proto.ToServer, "data", off, -1, t.ID)
+	}
+	var line []byte
+	ends := true
+	if d.discard || p.inHeader() {
+		var long bool
+		if line, used, long, more = p.line(proto.ToServer, data, eof); line == nil {
+			return used, more
+		}
+		if long {
+			t.raise(EventTruncatedLine)
+		}
+		p.first = true
+	} else if line, ends = bodyLine(data, eof); line == nil {
+		return 0, true
+	} else {
+		used = len(line)
+	}
+	if p.first && isDot(line) && (ends || eof) {
+		p.endData(t, off+uint64(used))
+		return used, false
+	}
+	t.Dirty[proto.ToServer] = true
+	if p.opt.raw {
+		t.FileData(line)
+	} else if t.Mail != nil {
+		t.Mail.Line(line, p.first, ends)
+	}
+	p.first = ends
+	return used, false
+}
+
+// bodyLine cuts a line of a mail's body off data: to LF, CR LF or CR, or MaxLine
+// bytes of a longer one, or what is there at the end. ends tells that its end came;
+// line is nil when more is needed.
+func bodyLine(data []byte, eof bool) (line []byte, ends bool) {
+	window := data[:min(len(data), MaxLine)]
+	n := bytes.IndexByte(window, '\n')
+	if n < 0 {
+		n = len(window)
+	}
+	if i := bytes.IndexByte(window[:n], '\r'); i >= 0 {
+		switch {
+		case i+1 < len(data) && data[i+1] == '\n':
+			return data[:i+2], true
+		case i+1 < len(data) || eof:
+			return data[:i+1], true
+		}
+		// The next byte tells whether the line ends in CR LF.
+		return nil, false
+	}
+	switch {
+	case n < len(window):
+		return data[:n+1], true
+	case len(data) >= MaxLine:
+		return window, false
+	case eof:
+		return data, false
+	}
+	return nil, false
+}
+
+// isDot tells whether line is the dot that ends the data.
+func isDot(line []byte) bool {
+	return len(line) > 0 && line[0] == '.' && len(bytes.TrimRight(line[1:], "\r\n")) == 0 && len(line) <= 3
+}
+
+// endData is the end of the data of t; end is the stream offset behind it.
+func (p *parser) endData(t *Tx, end uint64) {
+	p.endMail(t)
+	p.data = nil
+	p.closeDataFrame(end)
+	p.push(command{cmdDot, t})
+	p.requestDone(t)
+}
+
+func (p *parser) endMail(t *Tx) {
+	if t.Mail != nil {
+		t.Mail.End()
+	}
+	t.FileClose()
+}
+
+// closeDataFrame tells the length of the frame of data.
+func (p *parser) closeDataFrame(end uint64) {
+	if !p.framing {
+		return
+	}
+	p.framing = false
+	for i := range p.c.Frames {
+		if f := &p.c.Frames[i]; f.Len < 0 && f.Offset == p.dataOff && f.Type == "data" {
+			f.Len = int64(end - p.dataOff)
+		}
+	}
+}
