@@ -17,6 +17,4 @@ const (
 	MaxNames = 2000
 	// MaxDN bounds a subject or issuer written as text, in bytes.
 	MaxDN = 16 << 10
-	// MaxDepth bounds nested DER values.
-	MaxDepth = 16
 )
