@@ -54,6 +54,12 @@ const (
 	MaxBoundary = 200
 	// maxPartHeader bounds the header block of one part.
 	maxPartHeader = 32 << 10
+	// maxParts is how many parts of one file can be on their way or waiting.
+	maxParts = 1024
+	// setCost and partCost are what a file and a part weigh against the memcap
+	// besides their bytes.
+	setCost  = 256
+	partCost = 128
 	// MaxName is the longest file name kept.
 	MaxName = 4 << 10
 )

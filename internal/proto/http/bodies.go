@@ -86,6 +86,9 @@ func (s *bodySide) BodyData(b []byte) bool {
 		if s.file != nil {
 			s.file.Append(b)
 		}
+		if s.part != nil {
+			s.part.Write(b, s.p.c.Time)
+		}
 	}
 	if len(b) < all {
 		// More than is kept: the file ends here.
@@ -133,31 +136,6 @@ func (s *bodySide) openFile() {
 	}
 }
 
-// setRange notes which part of the whole the file is.
-func (s *bodySide) setRange() {
-	v, ok := s.tx.Header(proto.ToClient, "content-range")
-	if !ok {
-		return
-	}
-	r, ok := parseRange(v)
-	if !ok || r.start < 0 || r.end < 0 {
-		s.tx.AddEvent(evRangeInvalid)
-		return
-	}
-	if r.start > r.end || r.size >= 0 && r.end >= r.size {
-		s.tx.AddEvent(evRangeInvalid)
-		return
-	}
-	if r.size == r.end-r.start+1 {
-		return
-	}
-	s.file.HasRange = true
-	s.file.RangeStart, s.file.RangeEnd = uint64(r.start), uint64(r.end)
-	if r.size > 0 {
-		s.file.RangeSize = uint64(r.size)
-	}
-}
-
 // FileOpen implements body.PartSink.
 func (s *bodySide) FileOpen(name []byte) {
 	if len(name) > maxFileName {
@@ -192,6 +170,7 @@ func (s *bodySide) closeFile(state proto.FileState) {
 		state = proto.FileTruncated
 	}
 	s.file.Close(state)
+	s.closeRange()
 	s.tx.Dirty[s.dir] = true
 }
 
@@ -209,6 +188,9 @@ func (s *bodySide) lost(n int) {
 	}
 	if s.file != nil && n > 0 && s.file.State == proto.FileOpen {
 		s.file.Gap(uint64(n))
+		if s.part != nil {
+			s.part.Lost(uint64(n))
+		}
 	}
 }
 

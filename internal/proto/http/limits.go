@@ -46,4 +46,15 @@ const (
 	// maxWaiting is the number of requests of one flow that can wait for their
 	// response [max-tx].
 	maxWaiting = 512
+	// defaultStoreDepth is how much of a file is stored when nothing is said
+	// (stock stream.reassembly.depth).
+	defaultStoreDepth = 1 << 20
+	// What the parts of files that are fetched in ranges may hold in all flows
+	// together, and for how many seconds they wait for each other
+	// [http.byterange.memcap, http.byterange.timeout].
+	defaultRangeMemcap  = 100 << 20
+	defaultRangeTimeout = 60
+	// maxServers is the number of networks of servers that may be set; each flow
+	// looks through them once [libhtp.server-config].
+	maxServers = 4096
 )

@@ -118,7 +118,9 @@ func (t *Tx) logBasic(w *jsonw.Writer) {
 	}
 	if v, ok := t.Header(proto.ToClient, "content-range"); ok {
 		w.Object("content_range")
-		w.Bytes("raw", v)
+		if len(v) > 0 {
+			w.Bytes("raw", v)
+		}
 		if r, ok := parseRange(v); ok {
 			logNumber(w, "start", r.start)
 			logNumber(w, "end", r.end)

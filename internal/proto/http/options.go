@@ -184,12 +184,3 @@ func (o *options) readLimits(v *view) {
 		o.inline = true
 	}
 }
-
-// configure makes the factory of parsers.
-func configure(s proto.Settings) (proto.Factory, error) {
-	o := defaults()
-	if err := o.read(s, "libhtp.default-config."); err != nil {
-		return nil, err
-	}
-	return func(c *proto.Conn) proto.Parser { return newParser(c, o) }, nil
-}

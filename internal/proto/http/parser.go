@@ -45,6 +45,7 @@ type half struct {
 // parser follows the HTTP/1 of one flow.
 type parser struct {
 	c    *proto.Conn
+	sh   *shared
 	o    *options
 	h    [2]half
 	wait []*Tx // requests whose response has not begun, oldest first
@@ -54,8 +55,8 @@ type parser struct {
 	switched bool
 }
 
-func newParser(c *proto.Conn, o *options) *parser {
-	return &parser{c: c, o: o}
+func newParser(c *proto.Conn, sh *shared) *parser {
+	return &parser{c: c, sh: sh, o: sh.options(c.Addrs[proto.ToClient])}
 }
 
 // step is the outcome of working on some bytes.
@@ -519,6 +520,10 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 			n -= k
 			h.tx.msg[dir].length += uint64(k)
 			h.tx.body[dir].lost(k)
+			if h.st == stChunk {
+				// Suricata loses track here; with the length known there is no need to.
+				h.tx.AddEvent(evInvalidGap)
+			}
 			if h.left == 0 && h.st == stChunk {
 				h.st = stChunkEnd
 			} else if h.left == 0 {
@@ -539,9 +544,22 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 		}
 	}
 	if h.st == stFinal && !h.partial {
-		p.finish(dir, h)
+		p.gapAtEnd(dir, h)
 	}
 	return true
+}
+
+// gapAtEnd finishes a message whose last bytes are missing. That is noted at the
+// request itself, but at the response that comes next.
+func (p *parser) gapAtEnd(dir proto.Dir, h *half) {
+	t := h.tx
+	p.finish(dir, h)
+	switch {
+	case dir == proto.ToServer:
+		t.AddEvent(evInvalidGap)
+	case len(p.wait) > 0:
+		p.wait[0].AddEvent(evInvalidGap)
+	}
 }
 
 // gapInHead notes a gap where no body is.

@@ -203,6 +203,7 @@ type bodySide struct {
 	dec  *body.Decoder
 	mp   *body.Multipart
 	file *proto.File
+	part *body.RangePart // when the file is a part of one
 
 	buf       []byte // window
 	off       uint64 // offset of buf[0] in the body
