@@ -69,10 +69,9 @@ func (b *breakList) add(pl *pool, off, n uint64, oob bool) bool {
 		}
 		before = last.before + last.n
 	}
-	if b.len() >= maxBreaks || pl.mem+brkBytes > pl.limit {
+	if b.len() >= maxBreaks || !pl.take(brkBytes) {
 		return false
 	}
-	pl.mem += brkBytes
 	b.l = append(b.l, brk{off, n, before, oob})
 	return true
 }

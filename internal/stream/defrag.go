@@ -305,7 +305,7 @@ func (d *Defrag) insert(t *tracker, i uint32, p *packet.Parsed, f *fragment) boo
 		}
 	}
 	// Worst case of memory: the pages, two blocks of pieces, the header.
-	need := uint64(len(f.data)) + 2*pageSize + 3*partBytes + maxFragHeader
+	need := uint64(len(f.data)) + 2*pageSize + 3*partBytes + 2*leafBytes + maxFragHeader
 	for d.pool.mem+need > d.pool.limit {
 		if !d.makeRoom(i) {
 			return false
@@ -454,7 +454,7 @@ func (d *Defrag) drop(i uint32) {
 	t.dir.clear(&d.pool)
 	d.pool.put(t.hdr)
 	d.pool.mem -= trackerCost
-	*t = tracker{list: pieceList{parts: t.list.parts[:0]}, dir: pageDir{leaf: t.dir.leaf[:0]}}
+	*t = tracker{list: pieceList{parts: spare(t.list.parts)}, dir: pageDir{leaf: spare(t.dir.leaf)}}
 	d.free = append(d.free, i)
 }
 

@@ -77,10 +77,22 @@ const (
 // time, at least 1 (EVE tcp.ts_max_regions and tc_max_regions).
 func (s HalfStats) MaxRegions() uint16 { return max(s.regions, 1) }
 
-// reset forgets all but the memory of h's slices.
+// keepCap is the length up to which the slices of a direction are kept for its next
+// connection.
+const keepCap = 64
+
+func spare[T any](s []T) []T {
+	if cap(s) > keepCap {
+		return nil
+	}
+	return s[:0]
+}
+
+// reset forgets all but the memory of h's slices, where it is small.
 func (h *half) reset(pl *pool) {
 	h.drop(pl)
-	*h = half{brk: breakList{l: h.brk.l[:0]}, oob: h.oob[:0], list: pieceList{parts: h.list.parts[:0]}, dir: pageDir{leaf: h.dir.leaf[:0]}}
+	*h = half{brk: breakList{l: spare(h.brk.l)}, oob: spare(h.oob), list: pieceList{parts: spare(h.list.parts)},
+		dir: pageDir{leaf: spare(h.dir.leaf)}}
 }
 
 // drop gives all stored data back: as if everything up to the edge was read, and

@@ -28,18 +28,19 @@ func (d *pageDir) reserve(pl *pool, at, stop uint64) bool {
 	}
 	if at < d.first { // data before the first out-of-order data
 		n := int((d.first - at + leafSpan - 1) / leafSpan)
-		for range n {
-			d.leaf = append(d.leaf, nil)
+		old := len(d.leaf)
+		if !d.extend(pl, n) {
+			return false
 		}
-		copy(d.leaf[n:], d.leaf)
+		copy(d.leaf[n:], d.leaf[:old])
 		clear(d.leaf[:n])
 		d.first -= uint64(n) * leafSpan
 	}
+	if n := int((stop-1-d.first)/leafSpan) + 1 - len(d.leaf); n > 0 && !d.extend(pl, n) {
+		return false
+	}
 	for o := at - at%pageSize; o < stop; o += pageSize {
 		i := int((o - d.first) / leafSpan)
-		for i >= len(d.leaf) {
-			d.leaf = append(d.leaf, nil)
-		}
 		l := d.leaf[i]
 		if l == nil {
 			if l = pl.getLeaf(); l == nil {
@@ -54,6 +55,18 @@ func (d *pageDir) reserve(pl *pool, at, stop uint64) bool {
 			}
 			l.n++
 		}
+	}
+	return true
+}
+
+// extend adds n empty places behind the leaves. They are counted, too: a window can
+// have a thousand.
+func (d *pageDir) extend(pl *pool, n int) bool {
+	if !pl.take(uint64(n) * 8) {
+		return false
+	}
+	for range n {
+		d.leaf = append(d.leaf, nil)
 	}
 	return true
 }
@@ -114,6 +127,7 @@ func (d *pageDir) release(pl *pool, off uint64) {
 		n := copy(d.leaf, d.leaf[whole:])
 		clear(d.leaf[n:])
 		d.leaf = d.leaf[:n]
+		pl.mem -= uint64(whole) * 8
 		d.first += uint64(whole) * leafSpan
 	}
 }
@@ -140,5 +154,6 @@ func (d *pageDir) clear(pl *pool) {
 			d.empty(pl, i, 0, leafLen)
 		}
 	}
+	pl.mem -= uint64(len(d.leaf)) * 8
 	d.leaf, d.done = d.leaf[:0], 0
 }
