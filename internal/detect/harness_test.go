@@ -221,6 +221,11 @@ func TestPayloadKeywords(t *testing.T) {
 		{`entropy: value < 1;`, "aaaa", true},
 		{`entropy: value >= 2;`, "abcd", true},
 		{`content:"ab|63 20|d";`, "abc d", true},
+		{`asn1:oversize_length 100;`, "\x30\x03\x02\x81\xc8", true},
+		{`asn1:oversize_length 100;`, "\x30\x03\x02\x01\x05", false},
+		{`asn1:bitstring_overflow;`, "\x03\x02\x09\x00", true},
+		{`asn1:bitstring_overflow;`, "\x03\x02\x07\x00", false},
+		{`content:"x"; asn1:double_overflow, relative_offset 0;`, "x\x09\x82\x02\x00\x03", true},
 		{`content:"a"; content:"b"; distance:0; content:"a"; distance:-2; within:1;`, "ab", true},
 	} {
 		if got := matches(t, c.body, c.payload); got != c.want {

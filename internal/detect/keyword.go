@@ -53,6 +53,7 @@ func families() [][]keyword {
 		reputationKeywords(),
 		entropyKeywords(),
 		base64Keywords(),
+		asn1Keywords(),
 		frameKeywords(),
 		miscKeywords(),
 	}

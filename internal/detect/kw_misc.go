@@ -18,7 +18,6 @@ func miscKeywords() []keyword {
 		{name: "lua", arg: argNeed, setup: setUnsupported, doc: "not supported"},
 		{name: "luaxform", arg: argNeed, setup: setUnsupported, doc: "not supported"},
 		{name: "luajit", arg: argNeed, setup: setUnsupported, doc: "not supported"},
-		{name: "asn1", arg: argNeed, setup: setUnsupported, doc: "not supported"},
 		{name: "nfq_set_mark", arg: argNeed, setup: setUnsupported, doc: "not supported"},
 		{name: "sctp.vtag", arg: argNeed, setup: setSCTPVTag, doc: "SCTP verification tag"},
 		{name: "sctp.chunk_cnt", arg: argNeed, setup: setSCTPChunks, doc: "number of SCTP chunks"},
