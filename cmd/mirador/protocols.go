@@ -5,6 +5,8 @@ import (
 	"mirador/internal/proto/dcerpc"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
+	"mirador/internal/proto/krb5"
+	"mirador/internal/proto/mqtt"
 	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/ssh"
 	"mirador/internal/proto/tls"
@@ -18,7 +20,9 @@ func protocols() []*proto.Protocol {
 		tls.Protocol(),
 		ssh.Protocol(),
 		smtp.Protocol(),
+		mqtt.Protocol(),
 		dcerpc.Protocol(),
+		krb5.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),
