@@ -12,6 +12,7 @@ const frameSeen = ^uint64(0)
 // frameHit is a rule that has matched in a frame: it alerts once in each.
 type frameHit struct {
 	offset uint64
+	id     uint32
 	typ    string
 	dir    proto.Dir
 	num    uint32
@@ -110,7 +111,7 @@ func (w *Worker) frameData(f *proto.Frame) (data []byte, off uint64, eof, ok boo
 // once tells whether s has not matched in frame f before, and notes it.
 func (w *Worker) once(s *sig, f *proto.Frame) bool {
 	m := w.p.Flow.more()
-	h := frameHit{f.Offset, f.Type, f.Dir, s.num}
+	h := frameHit{f.Offset, f.ID, f.Type, f.Dir, s.num}
 	for i := range m.frames {
 		if m.frames[i] == h {
 			return false

@@ -109,7 +109,8 @@ type Conn struct {
 	switching bool
 	changed   bool // a Switch took place: Expected and Orig mean something
 	// Frames opened by the parser and not yet inspected (keyword frame).
-	Frames []Frame
+	Frames    []Frame
+	lastFrame [2]uint32 // ID
 }
 
 // Frame is a named part of the protocol's wire form (Suricata keyword frame).
@@ -119,6 +120,7 @@ type Frame struct {
 	Offset uint64 // stream offset; for UDP offset in the datagram
 	Len    int64  // -1 while not known
 	Tx     uint64
+	ID     uint32 // counts in a direction; 1 over TCP is the stream as a whole
 	Seen   uint64 // owned by the detection engine
 	Logged bool   // owned by the event writer
 }
@@ -131,8 +133,12 @@ const MaxFrames = 64
 
 // AddFrame notes a frame that begins at absolute offset off of dir.
 func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
+	if c.lastFrame[dir] == 0 && !c.Hint.UDP {
+		c.lastFrame[dir] = 1
+	}
+	c.lastFrame[dir]++
 	if len(c.Frames) < MaxFrames {
-		c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx})
+		c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx, ID: c.lastFrame[dir]})
 	}
 }
 

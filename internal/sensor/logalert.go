@@ -101,7 +101,7 @@ func (w *Worker) frameInfo(p *packet.Parsed, f *proto.Frame) *eve.Frame {
 	if f.Dir == proto.ToClient {
 		d = eve.ToClient
 	}
-	w.frameBuf = eve.Frame{Type: f.Type, Dir: d, Stream: p.Proto == packet.ProtoTCP, Offset: f.Offset, Length: f.Len,
+	w.frameBuf = eve.Frame{Type: f.Type, ID: int64(f.ID), Dir: d, Stream: p.Proto == packet.ProtoTCP, Offset: f.Offset, Length: f.Len,
 		Complete: f.Len >= 0, HasTx: f.Tx != proto.NoTx, TxID: f.Tx}
 	return &w.frameBuf
 }
