@@ -66,9 +66,10 @@ def main():
                     "--repeat", str(a.repeat)], check=True)
     subprocess.run([sys.executable, os.path.join(tools, "vxwrap.py"), "out/plain.pcap", mix], check=True)
     os.remove("out/plain.pcap")
-    empty = os.path.join(work, "empty.pcap")
-    with open(empty, "wb") as f:
-        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+    empty = os.path.join(work, "one.pcap")  # a capture of one packet: what loading costs
+    with open(empty, "wb") as f, open(mix, "rb") as g:
+        head = g.read(40)
+        f.write(head + g.read(struct.unpack("<I", head[32:36])[0]))
     shutil.copy(rules, os.path.join(work, "et.rules"))
     shutil.copy(os.path.join(a.shared, "data/etopen/classification.config"), work)
     packets = bytes_ = 0

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mirador/internal/config"
 	"mirador/internal/detect"
@@ -63,11 +64,47 @@ func buildEngine(p *engineParams) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, problems, err := readRules(p.rules)
+	if err != nil {
+		return nil, err
+	}
+	if err := fingerprints(flat, rules); err != nil {
+		return nil, err
+	}
 	e, err := newEngine(flat)
 	if err != nil {
 		return nil, err
 	}
-	return e, e.compile(p)
+	return e, e.compileRules(p, rules, problems)
+}
+
+// fingerprints switches JA3 and HASSH on in the logs when a rule uses them, which
+// is what "auto" means for Suricata, unless the configuration says no.
+func fingerprints(flat *config.Flat, rules []*rule.Rule) error {
+	keys := map[string]string{"ja3": "app-layer.protocols.tls.ja3-fingerprints", "ssh.hassh": "app-layer.protocols.ssh.hassh"}
+	for _, r := range rules {
+		if r.Disabled {
+			continue
+		}
+		for i := range r.Options {
+			for prefix, key := range keys {
+				if !strings.HasPrefix(r.Options[i].Name, prefix) {
+					continue
+				}
+				delete(keys, prefix)
+				if v, ok := flat.Get(key); ok && v != "auto" {
+					continue
+				}
+				if err := flat.Set(key + "=yes"); err != nil {
+					return err
+				}
+			}
+		}
+		if len(keys) == 0 {
+			return nil
+		}
+	}
+	return nil
 }
 
 // newEngine makes the protocol table and reads the outputs; compile makes the rest.

@@ -9,6 +9,7 @@ import (
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/smtp"
+	"mirador/internal/proto/tls"
 )
 
 // loggers returns how the i-th EVE output logs the protocols that have options of
@@ -17,6 +18,7 @@ func loggers(flat *config.Flat, i int) []eve.Logger {
 	d := dnsOptions(flat.EVEType(i, "dns"))
 	return append([]eve.Logger{
 		{Name: "dns", Log: dns.Logger(d), ByFlow: d.Version == 2},
+		{Name: "tls", Log: tls.Logger(tlsOptions(flat.EVEType(i, "tls")))},
 		{Name: "smtp", Log: smtp.Logger(smtpOptions(flat.EVEType(i, "smtp")))},
 	}, httpLoggers(flat, i)...)
 }
@@ -57,6 +59,19 @@ func smtpOptions(s proto.Settings) smtp.LogOptions {
 	o.Extended, _ = s.Bool("extended")
 	o.Custom, _ = s.Strings("custom")
 	o.MD5, _ = s.Strings("md5")
+	return o
+}
+
+// tlsOptions reads the options of the EVE type tls.
+func tlsOptions(s proto.Settings) tls.LogOptions {
+	var o tls.LogOptions
+	if v, ok := s.Bool("extended"); ok {
+		o.Basic = !v
+	}
+	if v, ok := s.Bool("session-resumption"); ok {
+		o.NoResumption = !v
+	}
+	o.Custom, _ = s.Strings("custom")
 	return o
 }
 

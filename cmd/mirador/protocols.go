@@ -7,6 +7,8 @@ import (
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/mqtt"
+	"mirador/internal/proto/quic"
+	"mirador/internal/proto/sip"
 	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/ssh"
 	"mirador/internal/proto/tls"
@@ -21,8 +23,10 @@ func protocols() []*proto.Protocol {
 		ssh.Protocol(),
 		smtp.Protocol(),
 		mqtt.Protocol(),
+		sip.Protocol(),
 		dcerpc.Protocol(),
 		krb5.Protocol(),
+		quic.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),

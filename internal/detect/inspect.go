@@ -71,8 +71,11 @@ func (w *Worker) preparePacket() {
 	if len(w.payload) > 0 {
 		m |= hasPayload
 	}
-	if p.HasRaw && len(p.Raw) > 0 && !p.NoPayloadInspect {
-		m |= hasStream | hasPayload
+	if p.HasRaw && len(p.Raw) > 0 {
+		m |= hasPayload
+		if !p.NoPayloadInspect {
+			m |= hasStream
+		}
 	}
 	if p.P.Proto != packet.ProtoTCP || p.P.Flags&(packet.SYN|packet.FIN|packet.RST|packet.URG) != 0 {
 		m |= hasFlag

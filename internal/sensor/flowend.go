@@ -130,7 +130,7 @@ func (w *Worker) flowNumbers(e *entry) *eve.Flow {
 	case e.V.det.Passed:
 		f.Action = "pass"
 	}
-	if e.V.tcp != nil && e.V.tcp.IsMidstream() {
+	if e.V.tcp != nil && e.V.tcp.MissedSYN() {
 		f.Exceptions = w.opt.MidstreamExceptions
 	}
 	if e.V.app != nil {

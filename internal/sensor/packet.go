@@ -173,6 +173,9 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 	}
 	if e != nil {
 		dp.Flow, dp.App = &e.V.det, e.V.app
+		if p.Proto != e.Tuple.Proto {
+			dp.App = nil // an ICMP error about the flow is none of its data
+		}
 		if dp.App != nil {
 			w.trackFiles(e, dir)
 			if len(dp.App.Frames) > 0 && e.V.tcp != nil {

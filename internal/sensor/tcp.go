@@ -93,7 +93,7 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			c.Gap(d, int(min(chunk.Gap, 1<<30)))
 			e.V.need[dir] = 0
 		} else if end := chunk.EOF || chunk.Depth; end || len(chunk.Data) >= e.V.need[dir] {
-			before := c.App
+			before, clear := c.App, !c.NoPayload
 			used, need := c.Feed(d, chunk.Data, chunk.Offset, end)
 			if c.Reversed {
 				s.Turn()
@@ -102,6 +102,10 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 				return true
 			}
 			s.AppUsed(dir, used)
+			if clear && c.NoPayload {
+				s.LastRaw(stream.ToServer)
+				s.LastRaw(stream.ToClient)
+			}
 			e.V.need[dir] = need
 			if len(c.Expects) > 0 {
 				w.announce(c)

@@ -34,6 +34,7 @@ func Protocol() *proto.Protocol {
 		Configure:      configure,
 		Done:           [2]uint8{1, 1},
 		Fields:         fields(),
+		LowerEvents:    true,
 		Events:         events(),
 		Log:            log,
 		LogAlert:       logAlert,

@@ -35,14 +35,15 @@ func events() []string {
 // known, or, with HASSH switched on, when both sides are encrypted.
 func Protocol() *proto.Protocol {
 	p := &proto.Protocol{
-		Name:      "ssh",
-		Transport: proto.TCP,
-		Ports:     []uint16{22},
-		Probe:     probe,
-		Done:      [2]uint8{Finished, Finished},
-		LogAt:     [2]uint8{BannerDone, BannerDone},
-		Fields:    fields(),
-		Events:    events(),
+		Name:        "ssh",
+		Transport:   proto.TCP,
+		Ports:       []uint16{22},
+		Probe:       probe,
+		Done:        [2]uint8{Finished, Finished},
+		LogAt:       [2]uint8{BannerDone, BannerDone},
+		Fields:      fields(),
+		LowerEvents: true,
+		Events:      events(),
 		States: [2][]string{
 			{"request_in_progress", "request_banner_wait_eol", "request_banner_done", "request_finished"},
 			{"response_in_progress", "response_banner_wait_eol", "response_banner_done", "response_finished"},
