@@ -23,6 +23,10 @@ var ConnEvents = [...]string{
 	"applayer_unexpected_protocol",
 }
 
+// leastProbe is how many bytes of a stream's direction must be there before it is
+// given up: less says nothing. Suricata's numbers.
+var leastProbe = [2]int{17, 10}
+
 // NewConn returns the application layer of a new flow.
 func NewConn(t *Table, h Hint) *Conn { return &Conn{Table: t, Hint: h} }
 
@@ -227,7 +231,7 @@ func (c *Conn) probe(dir Dir, data []byte, last bool) bool {
 	if id != Unknown {
 		return c.found(dir, id)
 	}
-	if c.live[dir] != 0 && len(data) < MaxProbe && !last {
+	if !c.Hint.UDP && len(data) < leastProbe[dir] || c.live[dir] != 0 && len(data) < MaxProbe && !last {
 		return false
 	}
 	return c.fail(dir)
@@ -320,7 +324,7 @@ func (c *Conn) decide(id ID) {
 // Finish ends the application layer: no bytes follow. The owner has fed what was
 // left of both directions with eof set, and inspects and logs a last time.
 func (c *Conn) Finish() {
-	if c.App == Unknown && (c.Side[0] == Failed || c.Side[1] == Failed) {
+	if c.App == Unknown && c.Hint.UDP && (c.Side[0] == Failed || c.Side[1] == Failed) {
 		c.App = Failed
 	}
 }
