@@ -1,0 +1,159 @@
+package smb
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"mirador/internal/proto/krb5"
+)
+
+// Object identifiers of mechanisms, in DER.
+var (
+	oidSPNEGO   = [...]byte{0x2b, 0x06, 0x01, 0x05, 0x05, 0x02}
+	oidKerberos = [...]byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02}
+)
+
+// signatureNTLM begins every NTLMSSP message.
+const signatureNTLM = "NTLMSSP\x00"
+
+// element takes the DER element at the start of b: its identifier octet, its content
+// and what is behind it. Indefinite lengths are not taken.
+func element(b []byte) (tag byte, body, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return 0, nil, nil, false
+	}
+	n, head := int(b[1]), 2
+	if n >= 0x80 {
+		k := n & 0x7f
+		if k == 0 || k > 4 || len(b) < 2+k {
+			return 0, nil, nil, false
+		}
+		n, head = 0, 2+k
+		for _, c := range b[2:head] {
+			n = n<<8 | int(c)
+		}
+	}
+	if n < 0 || len(b)-head < n {
+		return 0, nil, nil, false
+	}
+	return b[0], b[head : head+n], b[head+n:], true
+}
+
+// token reads what the client shows in a session setup: NTLMSSP, bare or in SPNEGO,
+// or a Kerberos ticket in SPNEGO.
+func (p *parser) token(tx *Tx, b []byte) {
+	if bytes.HasPrefix(b, []byte(signatureNTLM)) {
+		p.ntlm(tx, b)
+		return
+	}
+	tag, body, _, ok := element(b)
+	if !ok {
+		return
+	}
+	switch tag {
+	case 0x60: // GSS-API: OID of SPNEGO, then NegTokenInit
+		tag, oid, rest, ok := element(body)
+		if !ok || tag != 0x06 || !bytes.Equal(oid, oidSPNEGO[:]) {
+			return
+		}
+		if tag, body, _, ok = element(rest); !ok || tag != 0xa0 {
+			return
+		}
+		p.negToken(tx, body)
+	case 0xa0, 0xa1: // NegTokenInit, NegTokenResp
+		p.negToken(tx, body)
+	}
+}
+
+// negToken reads the sequence in a NegTokenInit or NegTokenResp: the mechanism's
+// token is its element [2] in either.
+func (p *parser) negToken(tx *Tx, b []byte) {
+	tag, seq, _, ok := element(b)
+	if !ok || tag != 0x30 {
+		return
+	}
+	for range 16 { // a NegToken has five elements
+		tag, body, rest, ok := element(seq)
+		if !ok {
+			return
+		}
+		if tag == 0xa2 {
+			if tag, token, _, ok := element(body); ok && tag == 0x04 {
+				p.mechanism(tx, token)
+			}
+			return
+		}
+		seq = rest
+	}
+}
+
+// mechanism reads a mechanism's token.
+func (p *parser) mechanism(tx *Tx, b []byte) {
+	if bytes.HasPrefix(b, []byte(signatureNTLM)) {
+		p.ntlm(tx, b)
+		return
+	}
+	tag, body, _, ok := element(b)
+	if !ok || tag != 0x60 {
+		return
+	}
+	tag, oid, rest, ok := element(body)
+	if !ok || tag != 0x06 || !bytes.Equal(oid, oidKerberos[:]) || len(rest) < 2 || rest[0] != 1 || rest[1] != 0 {
+		return
+	}
+	realm, snames, ok := krb5.ReadAPReq(rest[2:])
+	if !ok {
+		return
+	}
+	tx.session.krb = &kerberos{realm: realm, snames: snames[:min(len(snames), MaxSNames)]}
+}
+
+// Flags of an NTLMSSP message. [MS-NLMP] section 2.2.2.5.
+const (
+	ntlmUnicode = 0x00000001
+	ntlmVersion = 0x02000000
+)
+
+// ntlm reads an NTLMSSP AUTHENTICATE message; others say nothing of the user.
+//
+//	0 signature, 8 type; then length, room and offset of: 12 LM response,
+//	20 NT response, 28 domain, 36 user, 44 host, 52 session key; 60 flags, 64 version
+func (p *parser) ntlm(tx *Tx, b []byte) {
+	if len(b) < 12 {
+		tx.AddEvent(EventMalformedNTLMSSPRequest)
+		return
+	}
+	if binary.LittleEndian.Uint32(b[8:]) != 3 {
+		return
+	}
+	if len(b) < 64 {
+		tx.AddEvent(EventMalformedNTLMSSPRequest)
+		return
+	}
+	n := &ntlmssp{}
+	flags := binary.LittleEndian.Uint32(b[60:])
+	unicode := flags&ntlmUnicode != 0
+	for _, f := range []struct {
+		at int
+		to *[]byte
+	}{{28, &n.domain}, {36, &n.user}, {44, &n.host}} {
+		size, off := int(binary.LittleEndian.Uint16(b[f.at:])), int(binary.LittleEndian.Uint32(b[f.at+4:]))
+		if size == 0 {
+			continue
+		}
+		s, ok := part(b, off, size)
+		if !ok {
+			tx.AddEvent(EventMalformedNTLMSSPRequest)
+			return
+		}
+		if unicode {
+			*f.to = narrow(s)
+		} else {
+			*f.to = clip(s)
+		}
+	}
+	if flags&ntlmVersion != 0 && len(b) >= 72 {
+		n.version = clip(b[64:72])
+	}
+	tx.session.ntlm = n
+}

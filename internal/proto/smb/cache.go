@@ -1,0 +1,56 @@
+package smb
+
+// cache is a map that forgets its oldest entry when it is full. The zero value
+// holds nothing; set max first.
+type cache[K comparable, V any] struct {
+	max   int
+	m     map[K]V
+	order []K // in the order they were put; may name keys that are gone
+	head  int
+}
+
+func (c *cache[K, V]) get(k K) (V, bool) {
+	v, ok := c.m[k]
+	return v, ok
+}
+
+func (c *cache[K, V]) put(k K, v V) {
+	if c.m == nil {
+		c.m = make(map[K]V)
+	}
+	if _, have := c.m[k]; !have {
+		for len(c.m) >= c.max && c.head < len(c.order) {
+			delete(c.m, c.order[c.head])
+			c.head++
+		}
+		c.order = append(c.order, k)
+	}
+	c.m[k] = v
+	if len(c.order) > 4*c.max+16 {
+		c.compact()
+	}
+}
+
+// compact drops the keys that are gone from order. A key that was put, dropped
+// and put again stays once, at its first place.
+func (c *cache[K, V]) compact() {
+	seen := make(map[K]bool, len(c.m))
+	keep := c.order[:0]
+	for _, k := range c.order[c.head:] {
+		if _, ok := c.m[k]; ok && !seen[k] {
+			seen[k] = true
+			keep = append(keep, k)
+		}
+	}
+	clear(c.order[len(keep):])
+	c.order, c.head = keep, 0
+}
+
+// drop removes k and returns what was there.
+func (c *cache[K, V]) drop(k K) (V, bool) {
+	v, ok := c.m[k]
+	if ok {
+		delete(c.m, k)
+	}
+	return v, ok
+}

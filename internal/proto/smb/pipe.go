@@ -1,0 +1,178 @@
+package smb
+
+import (
+	"mirador/internal/proto"
+	"mirador/internal/proto/dcerpc"
+)
+
+// maxRPCType is the highest assigned type of DCE/RPC fragment.
+const maxRPCType = 20
+
+// pipe is what is known of a named pipe in use.
+type pipe struct {
+	part []byte // start of a fragment whose rest comes with the next read
+}
+
+// call takes what the client wrote to a pipe. k is the SMB request that brought it.
+func (p *parser) call(version uint8, cmd uint16, ssn uint64, tree uint32, k reqKey, id fileID, data []byte) *Tx {
+	h, ok := dcerpc.ReadHeader(data)
+	if !ok {
+		p.await(k, pending{cmd: cmd, id: id, isPipe: true})
+		p.event(EventMalformedData)
+		return nil
+	}
+	frag := data[:min(len(data), max(int(h.Len), 16))]
+	var tx *Tx
+	if h.Type == dcerpc.TypeRequest && h.Flags&dcerpc.FlagFirst == 0 {
+		tx = p.callOf(h.CallID, ssn, tree, func(c *pipeTx, done bool) bool {
+			return c.typ[0] == dcerpc.TypeRequest && c.set[0] && !done
+		})
+		p.await(k, pending{tx: tx, cmd: cmd, id: id, isPipe: true})
+		if tx == nil {
+			return nil
+		}
+	} else {
+		tx = p.newCall(version, cmd, ssn, tree, id, h.CallID)
+		p.await(k, pending{tx: tx, cmd: cmd, id: id, isPipe: true})
+		tx.pipe.set[proto.ToServer], tx.pipe.typ[proto.ToServer] = true, h.Type
+	}
+	c := tx.pipe
+	switch {
+	case h.Type == dcerpc.TypeRequest:
+		r, ok := dcerpc.ReadRequest(&h, frag)
+		if !ok {
+			tx.AddEvent(EventMalformedData)
+			break
+		}
+		if c.frags[proto.ToServer] == 0 {
+			c.opnum, c.context, c.little[proto.ToServer] = r.Opnum, r.Context, h.Little
+		}
+		p.stub(tx, proto.ToServer, r.Stub)
+	case h.Type == dcerpc.TypeBind:
+		p.ifaces = dcerpc.AppendBind(nil, &h, frag)
+		c.bind = true
+	case h.Type > maxRPCType:
+		tx.AddEvent(EventMalformedData)
+	}
+	c.ifaces = p.ifaces
+	if h.Flags&dcerpc.FlagLast != 0 || h.Type != dcerpc.TypeRequest {
+		tx.end(proto.ToServer)
+	}
+	return tx
+}
+
+// newCall begins the transaction of a call.
+func (p *parser) newCall(version uint8, cmd uint16, ssn uint64, tree uint32, id fileID, callID uint32) *Tx {
+	tx := p.newTx(version, cmd)
+	tx.Session, tx.Tree = ssn, tree
+	tx.pipe = &pipeTx{id: id, callID: callID}
+	keep := p.calls[:0]
+	for _, t := range p.calls {
+		if !t.Complete() {
+			keep = append(keep, t)
+		}
+	}
+	clear(p.calls[len(keep):])
+	p.calls = append(keep, tx)
+	return tx
+}
+
+// callOf returns the oldest call with this id for which fits holds.
+func (p *parser) callOf(callID uint32, ssn uint64, tree uint32, fits func(c *pipeTx, sent bool) bool) *Tx {
+	for _, tx := range p.calls {
+		if tx.pipe.callID == callID && tx.Session == ssn && tx.Tree == tree && !tx.Complete() &&
+			fits(tx.pipe, tx.done(proto.ToServer)) {
+			return tx
+		}
+	}
+	return nil
+}
+
+// stub adds a fragment's stub data to a call.
+func (p *parser) stub(tx *Tx, dir proto.Dir, b []byte) {
+	c := tx.pipe
+	c.frags[dir]++
+	held := 0
+	for _, t := range p.calls {
+		held += len(t.pipe.stub[0]) + len(t.pipe.stub[1])
+	}
+	room := max(min(p.cfg.maxStub-len(c.stub[dir]), MaxFlowStub-held), 0)
+	if len(b) > room {
+		c.stubCut[dir] += len(b) - room
+		b = b[:room]
+	}
+	c.stub[dir] = append(c.stub[dir], b...)
+	tx.Dirty[dir] = true
+}
+
+// refused takes a failed answer to a pipe operation.
+func (p *parser) refused(w pending, s status) {
+	if w.tx != nil && !w.tx.done(proto.ToClient) {
+		w.tx.answer(s)
+	}
+}
+
+// reply takes what the client got from a pipe.
+func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fileID, data []byte, s status) {
+	st, _ := p.pipes.get(id)
+	if st != nil && len(st.part) > 0 {
+		st.part = append(st.part, data...)
+		data, st.part = st.part, nil
+	}
+	for n := 0; len(data) > 0 && n < MaxChain; n++ {
+		h, ok := dcerpc.ReadHeader(data)
+		if !ok {
+			return
+		}
+		size := max(int(h.Len), 16)
+		if len(data) < size && s.code == ntBufferOverflow {
+			if st == nil {
+				st = &pipe{}
+				p.pipes.put(id, st)
+			}
+			if len(data) <= p.cfg.maxPipeData {
+				st.part = append([]byte(nil), data...)
+			}
+			return
+		}
+		frag := data[:min(len(data), size)]
+		data = data[len(frag):]
+		p.fragment(version, cmd, ssn, tree, id, &h, frag, s)
+	}
+}
+
+// fragment takes one fragment from the server.
+func (p *parser) fragment(version uint8, cmd uint16, ssn uint64, tree uint32, id fileID, h *dcerpc.Header, b []byte, s status) {
+	tx := p.callOf(h.CallID, ssn, tree, func(*pipeTx, bool) bool { return true })
+	if tx == nil {
+		tx = p.newCall(version, cmd, ssn, tree, id, h.CallID)
+		tx.end(proto.ToServer)
+	}
+	c := tx.pipe
+	c.set[proto.ToClient], c.typ[proto.ToClient] = true, h.Type
+	tx.status = s
+	done := true
+	switch {
+	case h.Type == dcerpc.TypeResponse:
+		r, ok := dcerpc.ReadRequest(h, b)
+		if !ok {
+			tx.AddEvent(EventMalformedData)
+			break
+		}
+		c.little[proto.ToClient] = h.Little
+		p.stub(tx, proto.ToClient, r.Stub)
+		done = h.Flags&dcerpc.FlagLast != 0
+	case h.Type == dcerpc.TypeBindAck:
+		dcerpc.Results(h, b, func(i int, result, reason uint16) {
+			if i < len(p.ifaces) {
+				p.ifaces[i].Acked, p.ifaces[i].Result, p.ifaces[i].Reason = true, result, reason
+			}
+		})
+	case h.Type > maxRPCType:
+		tx.AddEvent(EventMalformedData)
+	}
+	if done {
+		tx.end(proto.ToServer)
+		tx.end(proto.ToClient)
+	}
+}

@@ -1,0 +1,621 @@
+package smb
+
+import (
+	"encoding/binary"
+
+	"mirador/internal/proto"
+)
+
+// Commands of SMB2. [MS-SMB2] section 2.2.1.2.
+const (
+	cmd2Negotiate      = 0
+	cmd2SessionSetup   = 1
+	cmd2Logoff         = 2
+	cmd2TreeConnect    = 3
+	cmd2TreeDisconnect = 4
+	cmd2Create         = 5
+	cmd2Close          = 6
+	cmd2Read           = 8
+	cmd2Write          = 9
+	cmd2Ioctl          = 11
+	cmd2QueryInfo      = 16
+	cmd2SetInfo        = 17
+
+	head2Len  = 64
+	head3Len  = 52
+	write2Len = 48 // fixed part of a write request
+	read2Len  = 16 // fixed part of a read response
+
+	fsctlPipeTransceive = 0x0011c017
+)
+
+// Flags of an SMB2 header.
+const (
+	flag2Response = 1
+	flag2Async    = 2
+)
+
+// head2 is the header of an SMB2 message.
+//
+//	0 FE 'SMB'; 4 size 64, credit charge; 8 status; 12 command, credits; 16 flags;
+//	20 next command; 24 message id; 32 process id, 36 tree id (or async id);
+//	40 session id; 48 signature
+type head2 struct {
+	status  uint32
+	cmd     uint16
+	flags   uint32
+	next    uint32
+	id      uint64
+	tree    uint32
+	session uint64
+}
+
+// readHead2 reads the header at the start of b, which holds head2Len bytes.
+func readHead2(b []byte) (h head2) {
+	le := binary.LittleEndian
+	h.status, h.cmd, h.flags, h.next = le.Uint32(b[8:]), le.Uint16(b[12:]), le.Uint32(b[16:]), le.Uint32(b[20:])
+	h.id, h.session = le.Uint64(b[24:]), le.Uint64(b[40:])
+	if h.flags&flag2Async == 0 {
+		h.tree = le.Uint32(b[36:])
+	}
+	return h
+}
+
+func (h *head2) response() bool { return h.flags&flag2Response != 0 }
+func (h *head2) key() reqKey    { return reqKey{2, h.id} }
+func (h *head2) outcome() status {
+	return status{set: true, nt: true, code: h.status}
+}
+
+// stream2 looks at the message of size bytes whose start is b, and when it is a read
+// or write of a file takes all but the file's bytes, which are left to h. See packet
+// for what it returns.
+func (p *parser) stream2(dir proto.Dir, h *half, b []byte, size int, off uint64) (n, want int, done bool) {
+	if size < head2Len {
+		return 0, 0, false
+	}
+	if len(b) < head2Len {
+		return 0, head2Len, false
+	}
+	hd := readHead2(b)
+	fixed := head2Len + read2Len
+	switch {
+	case hd.next != 0 || hd.response() != (dir == proto.ToClient):
+		return 0, 0, false
+	case hd.cmd == cmd2Write && dir == proto.ToServer:
+		fixed = head2Len + write2Len
+		if t, ok := p.trees.get(treeKey{hd.session, hd.tree}); ok && t.pipe && size <= MaxRecord {
+			return 0, 0, false
+		}
+	case hd.cmd == cmd2Read && dir == proto.ToClient:
+		if w, ok := p.pending.get(hd.key()); ok && w.isPipe && size <= MaxRecord {
+			return 0, 0, false
+		}
+		if hd.status != ntSuccess && hd.status != ntBufferOverflow {
+			return 0, 0, false
+		}
+	default:
+		return 0, 0, false
+	}
+	if size < fixed {
+		return 0, 0, false
+	}
+	if len(b) < fixed {
+		return 0, fixed, false
+	}
+	var at, length int
+	if hd.cmd == cmd2Write {
+		at, length = int(binary.LittleEndian.Uint16(b[head2Len+2:])), int(binary.LittleEndian.Uint32(b[head2Len+4:]))
+	} else {
+		at, length = int(b[head2Len+2]), int(binary.LittleEndian.Uint32(b[head2Len+4:]))
+	}
+	at = max(at, fixed)
+	if at > size || length > size-at {
+		return 0, 0, false
+	}
+	if len(b) < at {
+		return 0, at, false
+	}
+	p.frames2(dir, off, size)
+	var tx *Tx
+	if hd.cmd == cmd2Write {
+		tx = p.write2(&hd, b[head2Len:fixed], length)
+	} else {
+		tx = p.read2(&hd, length)
+	}
+	if tx == nil || length == 0 {
+		h.skip = size - at
+		return at, 0, true
+	}
+	h.file, h.fileLeft, h.skip = tx, length, size-at-length
+	return at, 0, true
+}
+
+func (p *parser) frames2(dir proto.Dir, off uint64, size int) {
+	p.frame(dir, "smb2.pdu", off, size)
+	p.frame(dir, "smb2.hdr", off, head2Len)
+	if size > head2Len {
+		p.frame(dir, "smb2.data", off+head2Len, size-head2Len)
+	}
+}
+
+// messages2 takes a whole message, which may hold several commands.
+func (p *parser) messages2(dir proto.Dir, b []byte, off uint64) {
+	for range MaxChain {
+		if len(b) < head2Len {
+			p.event(EventMalformedData)
+			return
+		}
+		hd := readHead2(b)
+		end := len(b)
+		if n := int(hd.next); n >= head2Len && n < len(b) {
+			end = n
+		}
+		p.frames2(dir, off, end)
+		switch {
+		case hd.response() != (dir == proto.ToClient):
+			e := EventResponseToServer
+			if dir == proto.ToClient {
+				e = EventRequestToClient
+			}
+			p.event(e)
+		case dir == proto.ToServer:
+			p.request2(&hd, b[:end])
+		default:
+			p.response2(&hd, b[:end])
+		}
+		if end == len(b) {
+			return
+		}
+		b, off = b[end:], off+uint64(end)
+	}
+}
+
+// sealed takes an encrypted message: only its header can be told.
+func (p *parser) sealed(dir proto.Dir, b []byte, off uint64) {
+	p.frame(dir, "smb3.pdu", off, len(b))
+	if len(b) < head3Len {
+		p.event(EventMalformedData)
+		return
+	}
+	p.frame(dir, "smb3.hdr", off, head3Len)
+	p.frame(dir, "smb3.data", off+head3Len, len(b)-head3Len)
+}
+
+// begin2 begins a transaction for the request with header hd that waits for its
+// response.
+func (p *parser) begin2(hd *head2) *Tx {
+	tx := p.newTx(2, hd.cmd)
+	tx.Session, tx.Tree = hd.session, hd.tree
+	tx.end(proto.ToServer)
+	p.await(hd.key(), pending{tx: tx, cmd: hd.cmd})
+	return tx
+}
+
+// request2 takes the request in m, header included.
+func (p *parser) request2(hd *head2, m []byte) {
+	body := m[head2Len:]
+	ok := true
+	switch hd.cmd {
+	case cmd2Negotiate:
+		ok = p.negotiateRequest2(hd, body)
+	case cmd2SessionSetup:
+		ok = p.sessionRequest2(hd, m)
+	case cmd2TreeConnect:
+		ok = p.treeRequest2(hd, m)
+	case cmd2TreeDisconnect:
+		p.trees.drop(treeKey{hd.session, hd.tree})
+		p.begin2(hd)
+	case cmd2Create:
+		ok = p.createRequest2(hd, m)
+	case cmd2Close:
+		p.begin2(hd)
+		if ok = len(body) >= 24; ok {
+			p.closeFiles(guid(body[8:]))
+		}
+	case cmd2Read:
+		ok = p.readRequest2(hd, body)
+	case cmd2Write:
+		ok = p.writeRequest2(hd, m)
+	case cmd2Ioctl:
+		ok = p.ioctlRequest2(hd, m)
+	case cmd2SetInfo:
+		ok = p.setInfoRequest2(hd, m)
+	case cmd2QueryInfo:
+	default:
+		p.begin2(hd)
+	}
+	if !ok {
+		p.event(EventMalformedData)
+	}
+}
+
+func (p *parser) negotiateRequest2(hd *head2, body []byte) bool {
+	tx := p.begin2(hd)
+	n := &negotiate{}
+	tx.nego = n
+	r := reader{b: body}
+	r.skip(2)
+	count := int(r.u16())
+	r.skip(8)
+	id := r.take(16)
+	r.skip(8)
+	if r.bad {
+		return false
+	}
+	n.clientGUID = clip(id)
+	for i := 0; i < count; i++ {
+		d := r.u16()
+		if r.bad {
+			tx.AddEvent(EventNegotiateMalformedDialects)
+			return true
+		}
+		if len(n.dialects2) < MaxDialects {
+			n.dialects2 = append(n.dialects2, d)
+		}
+	}
+	return true
+}
+
+func (p *parser) sessionRequest2(hd *head2, m []byte) bool {
+	tx := p.begin2(hd)
+	tx.session = &session{}
+	r := reader{b: m, at: head2Len}
+	r.skip(12)
+	at, n := int(r.u16()), int(r.u16())
+	blob, ok := part(m, at, n)
+	if r.bad || !ok {
+		return false
+	}
+	p.token(tx, blob)
+	return true
+}
+
+func (p *parser) treeRequest2(hd *head2, m []byte) bool {
+	tx := p.begin2(hd)
+	tx.tree = &treeConnect{}
+	r := reader{b: m, at: head2Len}
+	r.skip(4)
+	at, n := int(r.u16()), int(r.u16())
+	name, ok := part(m, at, n)
+	if r.bad || !ok {
+		return false
+	}
+	tx.tree.name = narrow(name)
+	return true
+}
+
+func (p *parser) createRequest2(hd *head2, m []byte) bool {
+	tx := p.begin2(hd)
+	c := &create{}
+	tx.create = c
+	r := reader{b: m, at: head2Len}
+	r.skip(36)
+	c.disposition = r.u32()
+	options := r.u32()
+	at, n := int(r.u16()), int(r.u16())
+	name, ok := part(m, at, n)
+	if r.bad || n > 0 && !ok {
+		return false
+	}
+	c.deleteOnClose, c.directory = options&0x1000 != 0, options&1 != 0
+	c.name = narrow(name)
+	p.await(hd.key(), pending{tx: tx, cmd: hd.cmd, name: c.name})
+	return true
+}
+
+func (p *parser) readRequest2(hd *head2, body []byte) bool {
+	r := reader{b: body}
+	r.skip(4)
+	n, offset := r.u32(), r.u64()
+	id := r.take(16)
+	if r.bad {
+		return false
+	}
+	if p.maxRead != 0 && n > p.maxRead || p.cfg.maxRead != 0 && n > p.cfg.maxRead {
+		p.event(EventReadRequestTooLarge)
+	}
+	t, _ := p.trees.get(treeKey{hd.session, hd.tree})
+	p.await(hd.key(), pending{cmd: hd.cmd, id: guid(id), offset: offset, isPipe: t.pipe})
+	return true
+}
+
+// writeRequest2 takes a write whose data is all here.
+func (p *parser) writeRequest2(hd *head2, m []byte) bool {
+	if len(m) < head2Len+write2Len {
+		return false
+	}
+	fixed := m[head2Len : head2Len+write2Len]
+	at, n := int(binary.LittleEndian.Uint16(fixed[2:])), int(binary.LittleEndian.Uint32(fixed[4:]))
+	data, ok := part(m, max(at, head2Len+write2Len), n)
+	if !ok {
+		return false
+	}
+	if t, _ := p.trees.get(treeKey{hd.session, hd.tree}); t.pipe {
+		p.call(2, hd.cmd, hd.session, hd.tree, hd.key(), guid(fixed[16:]), data)
+		return true
+	}
+	if tx := p.write2(hd, fixed, n); tx != nil {
+		p.wholeChunk(tx, data)
+	}
+	return true
+}
+
+// wholeChunk hands the data of a part that was begun to its file.
+func (p *parser) wholeChunk(tx *Tx, data []byte) {
+	f := tx.file
+	before := f.track.queued
+	f.track.data(f.file, data)
+	f.track.flush(f.file)
+	tx.Dirty[f.dir] = true
+	p.queued += f.track.queued - before
+}
+
+// write2 takes the fixed part of a write of n bytes to a file and returns the file's
+// transaction when the bytes are wanted.
+func (p *parser) write2(hd *head2, fixed []byte, n int) *Tx {
+	offset, id := binary.LittleEndian.Uint64(fixed[8:]), guid(fixed[16:])
+	if p.maxWrite != 0 && uint64(n) > uint64(p.maxWrite) || p.cfg.maxWrite != 0 && uint64(n) > uint64(p.cfg.maxWrite) {
+		p.event(EventWriteRequestTooLarge)
+		return nil
+	}
+	tx := p.fileOf(id, proto.ToServer)
+	if tx == nil {
+		t, _ := p.trees.get(treeKey{hd.session, hd.tree})
+		tx = p.newFile(id, proto.ToServer, 2, hd.cmd, t.name)
+		tx.Session, tx.Tree = hd.session, hd.tree
+	}
+	if !p.chunk(tx, offset, n) {
+		return nil
+	}
+	return tx
+}
+
+func (p *parser) ioctlRequest2(hd *head2, m []byte) bool {
+	r := reader{b: m, at: head2Len}
+	r.skip(4)
+	function := r.u32()
+	id := r.take(16)
+	at, n := int(r.u32()), int(r.u32())
+	if r.bad {
+		p.begin2(hd)
+		return false
+	}
+	if t, _ := p.trees.get(treeKey{hd.session, hd.tree}); t.pipe && function == fsctlPipeTransceive {
+		data, ok := part(m, at, n)
+		if !ok {
+			return false
+		}
+		p.call(2, hd.cmd, hd.session, hd.tree, hd.key(), guid(id), data)
+		return true
+	}
+	p.begin2(hd).ioctl = &ioctl{function}
+	return true
+}
+
+func (p *parser) setInfoRequest2(hd *head2, m []byte) bool {
+	r := reader{b: m, at: head2Len}
+	r.skip(2)
+	class, level := r.u8(), r.u8()
+	n, at := int(r.u32()), int(r.u16())
+	r.skip(6)
+	id := r.take(16)
+	data, ok := part(m, at, n)
+	if r.bad || !ok {
+		return false
+	}
+	if class != 1 {
+		return true
+	}
+	switch level {
+	case 0x0a: // FileRenameInformation
+		d := reader{b: data}
+		d.skip(16)
+		name := d.take(int(min(d.u32(), 1<<20)))
+		if d.bad {
+			return false
+		}
+		tx := p.begin2(hd)
+		from, _ := p.names.get(guid(id))
+		tx.rename = &rename{id: guid(id), from: from, to: narrow(name), info: "SMB2_FILE_RENAME_INFO"}
+	case 0x0d: // FileDispositionInformation
+		if len(data) < 1 {
+			return false
+		}
+		tx := p.begin2(hd)
+		name, _ := p.names.get(guid(id))
+		tx.setInfo = &setInfo{id: guid(id), name: name, deleteOnClose: data[0]&1 != 0}
+	}
+	return true
+}
+
+// response2 takes the response in m, header included.
+func (p *parser) response2(hd *head2, m []byte) {
+	if hd.status == ntPending {
+		// The real answer follows under the same message id.
+		return
+	}
+	w, ok := p.answered(hd.key())
+	if ok && w.cmd != hd.cmd {
+		ok = false
+	}
+	body := m[head2Len:]
+	good := true
+	switch hd.cmd {
+	case cmd2Read:
+		if !ok {
+			return
+		}
+		p.pending.put(hd.key(), w)
+		good = p.readResponse2(hd, m)
+		p.pending.drop(hd.key())
+	case cmd2Ioctl, cmd2Write:
+		if ok && w.isPipe {
+			good = p.pipeResponse2(hd, w, m)
+		}
+	case cmd2Negotiate:
+		if ok && w.tx.nego != nil {
+			good = p.negotiateResponse2(hd, w.tx, body)
+		}
+	case cmd2SessionSetup:
+		if ok {
+			w.tx.Session = hd.session
+		}
+	case cmd2TreeConnect:
+		good = p.treeResponse2(hd, w, ok, body)
+	case cmd2Create:
+		if ok {
+			good = p.createResponse2(hd, w, body)
+		}
+	}
+	if ok && w.tx != nil && w.tx.pipe == nil {
+		w.tx.answer(hd.outcome())
+		if !good {
+			w.tx.AddEvent(EventMalformedData)
+		}
+		return
+	}
+	if !good {
+		p.event(EventMalformedData)
+	}
+}
+
+func (p *parser) negotiateResponse2(hd *head2, tx *Tx, body []byte) bool {
+	if hd.status != ntSuccess {
+		return true
+	}
+	r := reader{b: body}
+	r.skip(4)
+	dialect := r.u16()
+	r.skip(2)
+	id := r.take(16)
+	r.skip(8)
+	maxRead, maxWrite := r.u32(), r.u32()
+	if r.bad {
+		return false
+	}
+	p.dialect, p.dialect1 = dialect, nil
+	p.maxRead, p.maxWrite = maxRead, maxWrite
+	n := tx.nego
+	n.serverGUID, n.maxRead, n.maxWrite, n.answered = clip(id), maxRead, maxWrite, true
+	if p.cfg.maxRead != 0 && maxRead > p.cfg.maxRead {
+		tx.AddEvent(EventNegotiateMaxReadSizeTooLarge)
+	}
+	if p.cfg.maxWrite != 0 && maxWrite > p.cfg.maxWrite {
+		tx.AddEvent(EventNegotiateMaxWriteSizeTooLarge)
+	}
+	return true
+}
+
+func (p *parser) treeResponse2(hd *head2, w pending, known bool, body []byte) bool {
+	if hd.status != ntSuccess {
+		return true
+	}
+	if len(body) < 16 {
+		return false
+	}
+	t := tree{pipe: body[2] == 2}
+	if known && w.tx.tree != nil {
+		c := w.tx.tree
+		c.shareType, c.pipe, c.answered = body[2], t.pipe, true
+		t.name = c.name
+		w.tx.Tree = hd.tree
+	}
+	p.trees.put(treeKey{hd.session, hd.tree}, t)
+	return true
+}
+
+func (p *parser) createResponse2(hd *head2, w pending, body []byte) bool {
+	if hd.status != ntSuccess {
+		return true
+	}
+	r := reader{b: body}
+	r.skip(8)
+	var times [4]uint64
+	for i := range times {
+		times[i] = r.u64()
+	}
+	r.skip(8)
+	size := r.u64()
+	r.skip(8)
+	id := r.take(16)
+	if r.bad {
+		return false
+	}
+	if c := w.tx.create; c != nil {
+		c.times, c.size, c.id = times, size, guid(id)
+	}
+	p.names.put(guid(id), w.name)
+	return true
+}
+
+// readResponse2 takes a read's response that is all here.
+func (p *parser) readResponse2(hd *head2, m []byte) bool {
+	w, _ := p.pending.get(hd.key())
+	if hd.status != ntSuccess && hd.status != ntBufferOverflow {
+		if w.isPipe {
+			p.refused(w, hd.outcome())
+		}
+		return true
+	}
+	if len(m) < head2Len+read2Len {
+		return false
+	}
+	at, n := int(m[head2Len+2]), int(binary.LittleEndian.Uint32(m[head2Len+4:]))
+	data, ok := part(m, max(at, head2Len+read2Len), n)
+	if !ok {
+		return false
+	}
+	if w.isPipe {
+		p.reply(2, hd.cmd, hd.session, hd.tree, w.id, data, hd.outcome())
+		return true
+	}
+	if tx := p.read2(hd, n); tx != nil {
+		p.wholeChunk(tx, data)
+	}
+	return true
+}
+
+// read2 takes the header of the response to a read of a file, which brings n bytes,
+// and returns the file's transaction when the bytes are wanted. The request stays
+// among those pending when the response is taken whole.
+func (p *parser) read2(hd *head2, n int) *Tx {
+	w, ok := p.answered(hd.key())
+	if !ok || w.cmd != cmd2Read {
+		return nil
+	}
+	if p.maxRead != 0 && uint64(n) > uint64(p.maxRead) || p.cfg.maxRead != 0 && uint64(n) > uint64(p.cfg.maxRead) {
+		p.event(EventReadResponseTooLarge)
+		return nil
+	}
+	tx := p.fileOf(w.id, proto.ToClient)
+	if tx == nil {
+		t, _ := p.trees.get(treeKey{hd.session, hd.tree})
+		tx = p.newFile(w.id, proto.ToClient, 2, hd.cmd, t.name)
+		tx.Session, tx.Tree = hd.session, hd.tree
+	}
+	if !p.chunk(tx, w.offset, n) {
+		return nil
+	}
+	return tx
+}
+
+// pipeResponse2 takes the response to a write to, or a transaction of, a pipe.
+func (p *parser) pipeResponse2(hd *head2, w pending, m []byte) bool {
+	if hd.status != ntSuccess && hd.status != ntBufferOverflow {
+		p.refused(w, hd.outcome())
+		return true
+	}
+	if hd.cmd == cmd2Write {
+		return true
+	}
+	r := reader{b: m, at: head2Len}
+	r.skip(32)
+	at, n := int(r.u32()), int(r.u32())
+	data, ok := part(m, at, n)
+	if r.bad || !ok {
+		return false
+	}
+	p.reply(2, hd.cmd, hd.session, hd.tree, w.id, data, hd.outcome())
+	return true
+}

@@ -1,0 +1,118 @@
+package smb
+
+import "encoding/binary"
+
+// reader reads little-endian numbers; bad tells that it ran out of bytes, and from
+// then on everything read is zero.
+type reader struct {
+	b   []byte
+	at  int
+	bad bool
+}
+
+func (r *reader) take(n int) []byte {
+	if n < 0 || len(r.b)-r.at < n {
+		r.bad = true
+		r.at = len(r.b)
+		return nil
+	}
+	b := r.b[r.at : r.at+n]
+	r.at += n
+	return b
+}
+
+func (r *reader) skip(n int) { r.take(n) }
+
+func (r *reader) u8() uint8 {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) u16() uint16 {
+	if b := r.take(2); b != nil {
+		return binary.LittleEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (r *reader) u32() uint32 {
+	if b := r.take(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (r *reader) u64() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *reader) left() int { return len(r.b) - r.at }
+
+// rest returns what was not read yet.
+func (r *reader) rest() []byte { return r.b[r.at:] }
+
+// part returns the size bytes at offset off of b.
+func part(b []byte, off, size int) ([]byte, bool) {
+	if off < 0 || size < 0 || off > len(b) || len(b)-off < size {
+		return nil, false
+	}
+	return b[off : off+size], true
+}
+
+// narrow turns UTF-16 text into bytes as Suricata does: of each unit the low byte.
+// Rules with ASCII contents match, other scripts keep their low bytes. It ends at
+// the first zero unit and copies.
+func narrow(b []byte) []byte {
+	out := make([]byte, 0, min(len(b), MaxName)/2+1)
+	for i := 0; i < len(b) && len(out) < MaxName/2; i += 2 {
+		if b[i] == 0 && (i+1 >= len(b) || b[i+1] == 0) {
+			break
+		}
+		out = append(out, b[i])
+	}
+	return out
+}
+
+// zstring returns a copy of b up to its first zero byte, and how long it is with
+// that.
+func zstring(b []byte) (s []byte, used int) {
+	for i, c := range b {
+		if c == 0 {
+			return clip(b[:i]), i + 1
+		}
+	}
+	return clip(b), len(b)
+}
+
+// wstring is zstring for UTF-16.
+func wstring(b []byte) (s []byte, used int) {
+	for i := 0; i+1 < len(b); i += 2 {
+		if b[i] == 0 && b[i+1] == 0 {
+			return narrow(b[:i]), i + 2
+		}
+	}
+	return narrow(b), len(b)
+}
+
+// clip copies at most MaxName bytes of b.
+func clip(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return append([]byte(nil), b[:min(len(b), MaxName)]...)
+}
+
+// unixTime turns a count of 100 ns since 1601 into Unix seconds of 32 bits, 0 when
+// before 1970.
+func unixTime(t uint64) uint64 {
+	const offset = 11644473600
+	if s := t / 10000000; s > offset {
+		return (s - offset) & (1<<32 - 1)
+	}
+	return 0
+}
