@@ -144,8 +144,14 @@ func (c *compiler) duplicate(old, r *rule.Rule) {
 	c.warn(p)
 }
 
+// refuse leaves a rule out. A rule whose only fault is its age is not held against
+// the file it is in.
 func (c *compiler) refuse(p ...rule.Problem) {
-	c.report.Refused++
+	if len(p) == 1 && p[0].Warning {
+		c.report.Outdated++
+	} else {
+		c.report.Refused++
+	}
 	c.report.Problems = append(c.report.Problems, p...)
 }
 
@@ -202,7 +208,9 @@ func (b *builder) problem(o *rule.Option, err error) rule.Problem {
 	if o == nil {
 		return b.r.Problem(at, rule.KindOption, err.Error(), hint)
 	}
-	return b.r.OptionProblem(o, at, err.Error(), hint)
+	p := b.r.OptionProblem(o, at, err.Error(), hint)
+	p.Warning = e != nil && e.outdated
+	return p
 }
 
 // finish orders the rules and builds the groups.

@@ -67,6 +67,11 @@ type Options struct {
 	// a new one.
 	Shared *Shared
 
+	// Strict names the keywords whose lesser faults cost the rule: of classtype,
+	// reference and app-layer-event; "all" is all three
+	// (--strict-rule-keywords).
+	Strict []string
+
 	MaxAlerts int // per packet; 0: DefaultMaxAlerts
 	Recursion int // steps of one inspection; 0: DefaultRecursion
 	// PcreLimit bounds one pcre evaluation (pcre.match-limit); 0: default of pcre.
@@ -85,6 +90,7 @@ type Options struct {
 type Report struct {
 	Loaded   int // rules that can alert or set state
 	Skipped  int // requires not met
+	Outdated int // an event this version does not have; left out with a warning
 	Disabled int // behind '#'
 	Problems []rule.Problem
 	// Refused counts the problems that cost a rule.

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"slices"
+
 	"mirador/internal/proto"
 	"mirador/internal/rule"
 )
@@ -33,8 +35,7 @@ func (b *builder) end() error {
 	if err := b.pickFast(); err != nil {
 		return err
 	}
-	b.describe()
-	return nil
+	return b.describe()
 }
 
 // checkOp refuses contents that can never match.
@@ -376,20 +377,39 @@ func (b *builder) payloadKind() sigKind {
 }
 
 // describe makes what alerts show.
-func (b *builder) describe() {
+func (b *builder) describe() error {
 	r := &Rule{Rule: b.r, Type: kindNames[b.s.kind]}
 	var known bool
 	r.Category, r.Severity, known = b.c.opt.Classes.Of(b.r)
 	if !known {
-		b.c.warn(b.r.Problem(0, rule.KindMeta, "classtype "+quote(b.r.Classtype)+" is not in classification.config", ""))
+		if err := b.lesser("classtype", "classtype "+quote(b.r.Classtype)+" is not in classification.config"); err != nil {
+			return err
+		}
 	}
 	for _, ref := range b.r.References {
 		url, ok := b.c.opt.References.URL(ref)
 		if !ok {
-			b.c.warn(b.r.Problem(0, rule.KindMeta, "reference kind "+quote(ref.Key)+" is not in reference.config", ""))
+			if err := b.lesser("reference", "reference kind "+quote(ref.Key)+" is not in reference.config"); err != nil {
+				return err
+			}
 			continue
 		}
 		r.Refs = append(r.Refs, url)
 	}
 	b.s.rule = r
+	return nil
+}
+
+// lesser is a fault that costs the rule only when the keyword is named in
+// Options.Strict.
+func (b *builder) lesser(keyword, what string) error {
+	if b.c.strict(keyword) {
+		return refuse(0, "", "%s", what)
+	}
+	b.c.warn(b.r.Problem(0, rule.KindMeta, what, ""))
+	return nil
+}
+
+func (c *compiler) strict(keyword string) bool {
+	return slices.Contains(c.opt.Strict, keyword) || slices.Contains(c.opt.Strict, "all")
 }

@@ -40,7 +40,7 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 		if g.frameUse && p.App != nil && p.Flow != nil && len(p.App.Frames) > 0 {
 			w.framePhase()
 		}
-		if p.App != nil && p.Flow != nil && p.App.App != proto.Unknown && p.App.App != proto.Failed {
+		if p.App != nil && p.Flow != nil && len(p.App.Txs) > 0 {
 			w.txPhase()
 		}
 	}

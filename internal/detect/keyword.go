@@ -64,12 +64,15 @@ type optError struct {
 	at   int
 	what string
 	hint string
+	// outdated refusals leave the rule out with a warning: the rule was written
+	// for another version.
+	outdated bool
 }
 
 func (e *optError) Error() string { return e.what }
 
 func refuse(at int, hint, format string, args ...any) error {
-	return &optError{at, fmt.Sprintf(format, args...), hint}
+	return &optError{at: at, what: fmt.Sprintf(format, args...), hint: hint}
 }
 
 // quote quotes s for a message, at most 40 bytes of it.

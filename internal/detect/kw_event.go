@@ -106,7 +106,8 @@ func setAppEvent(b *builder, o *rule.Option) error {
 		}
 	}
 	if have == 0 {
-		return refuse(0, "", "unknown event %s of protocol %s", quote(ev), quote(pname))
+		return &optError{at: len(pname) + 1, what: "unknown event " + quote(ev) + " of protocol " + quote(pname),
+			hint: "the rule may be older or newer than this version", outdated: !b.c.strict("app-layer-event")}
 	}
 	if err := b.needApp(have, "event "+name); err != nil {
 		return err

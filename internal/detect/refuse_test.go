@@ -3,6 +3,9 @@ package detect_test
 import (
 	"strings"
 	"testing"
+
+	"mirador/internal/detect"
+	"mirador/internal/rule"
 )
 
 // Rules that cannot work are refused with file, line and column, and say why.
@@ -44,7 +47,6 @@ func TestRefusals(t *testing.T) {
 		{`alert tcp any any -> any any (dsize:<0; sid:1;)`, "can never match"},
 		{`alert tcp any any -> any any (flags:Q; sid:1;)`, "unknown flag"},
 		{`alert tcp any any -> any any (decode-event:nope; sid:1;)`, "unknown decoder event"},
-		{`alert http any any -> any any (app-layer-event:http.nope; sid:1;)`, `unknown event "nope"`},
 		{`alert http any any -> any any (http.uri; dataset:isset,nodef; sid:1;)`, "not defined"},
 		{`alert http any any -> any any (http.uri; dataset:set,a,type string,state /etc/x; sid:1;)`, "outside of the data directory"},
 		{`alert http any any -> any any (http.uri; dataset:set,a,type string,state ../x; sid:1;)`, "outside of the data directory"},
@@ -63,6 +65,36 @@ func TestRefusals(t *testing.T) {
 		got := refused(t, c.rule)
 		if c.want != "" && !strings.Contains(got, c.want) {
 			t.Errorf("%s\n  refused with %q, want %q", c.rule, got, c.want)
+		}
+	}
+}
+
+// Faults that only age brings cost a rule nothing, or the rule alone, unless its
+// keyword is to be read strictly.
+func TestLesserFaults(t *testing.T) {
+	for _, c := range []struct {
+		body, strict              string
+		loaded, outdated, refused int
+	}{
+		{"app-layer-event:http.nope;", "", 0, 1, 0},
+		{"app-layer-event:http.nope;", "all", 0, 0, 1},
+		{"app-layer-event:http.nope;", "classtype", 0, 1, 0},
+		{"app-layer-event:nope.nope;", "", 0, 0, 1},
+		{"classtype:nope;", "", 1, 0, 0},
+		{"classtype:nope;", "classtype", 0, 0, 1},
+		{"reference:nope,x;", "", 1, 0, 0},
+		{"reference:nope,x;", "reference", 0, 0, 1},
+	} {
+		parsed, problems := rule.Parse("test.rules", []byte("alert http any any -> any any ("+c.body+" sid:1;)"))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		_, rep := detect.Compile(parsed, detect.Options{Table: fakeTable(t), Strict: strings.Fields(c.strict)})
+		if rep.Loaded != c.loaded || rep.Outdated != c.outdated || rep.Refused != c.refused {
+			t.Errorf("%s strict %q: loaded %d, outdated %d, refused %d", c.body, c.strict, rep.Loaded, rep.Outdated, rep.Refused)
+		}
+		if len(rep.Problems) != 1 || rep.Problems[0].Warning != (c.refused == 0) {
+			t.Errorf("%s strict %q: problems %v", c.body, c.strict, rep.Problems)
 		}
 	}
 }

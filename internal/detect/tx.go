@@ -91,13 +91,14 @@ func (w *Worker) remember() *txState {
 func (w *Worker) txPhase() {
 	c, dir := w.p.App, w.p.Dir&1
 	byProto := w.e.groups.byProto[dir]
-	if int(c.App) >= len(byProto) {
-		return
-	}
-	pg := &byProto[c.App]
-	w.app, w.txDir = c.App, dir
+	w.txDir = dir
 	for _, tx := range c.Txs {
 		b := tx.Base()
+		// Transactions from before a Switch belong to the protocol of then.
+		if w.app = b.App(); int(w.app) >= len(byProto) {
+			continue
+		}
+		pg := &byProto[w.app]
 		// A rule that waits for stream data is looked at when there are some, also
 		// when the transaction itself has nothing new.
 		waits := w.mask&hasStream != 0 && b.Memo != nil && w.waitsForStream(b)
