@@ -79,11 +79,12 @@ func at(list [][]byte, i int) ([]byte, bool) {
 // repeat returns the i-th repetition of all times.
 func (s *SDP) repeat(i int) ([]byte, bool) {
 	for j := range s.Times {
-		r := s.Times[j].Repeats
-		if i < len(r) {
-			return r[i], true
+		if r := s.Times[j].Repeat; r != nil {
+			if i == 0 {
+				return r, true
+			}
+			i--
 		}
-		i -= len(r)
 	}
 	return nil, false
 }
@@ -98,17 +99,6 @@ func (s *SDP) media(i int, f func(m *Media) []byte) ([]byte, bool) {
 			}
 			i--
 		}
-	}
-	return nil, false
-}
-
-func (s *SDP) mediaConnection(i int) ([]byte, bool) {
-	for j := range s.Media {
-		c := s.Media[j].Connections
-		if i < len(c) {
-			return c[i], true
-		}
-		i -= len(c)
 	}
 	return nil, false
 }
@@ -145,7 +135,7 @@ func sdpFields() []proto.Field {
 		field("sdp.repeat_time", "repetition of a session (r=)", true, (*SDP).repeat),
 		media("sdp.media.media", "media of a media description (m=)", func(m *Media) []byte { return m.Media }),
 		media("sdp.media.media_info", "title of a media description (i=)", func(m *Media) []byte { return m.Info }),
-		field("sdp.media.connection_data", "connection data of a media description (c=)", true, (*SDP).mediaConnection),
+		media("sdp.media.connection_data", "connection data of a media description (c=)", func(m *Media) []byte { return m.Connection }),
 		media("sdp.media.encryption_key", "encryption key of a media description (k=)", func(m *Media) []byte { return m.Key }),
 	}
 }

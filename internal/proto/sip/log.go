@@ -63,7 +63,7 @@ func (s *SDP) write(w *jsonw.Writer) {
 		for _, t := range s.Times {
 			w.Open()
 			w.Text("time", t.Time)
-			list("repeat_time", t.Repeats, w)
+			some("repeat_time", t.Repeat, w)
 			w.Close()
 		}
 		w.CloseArray()
@@ -79,7 +79,7 @@ func (s *SDP) write(w *jsonw.Writer) {
 			w.Text("media", m.Media)
 			some("media_info", m.Info, w)
 			list("bandwidths", m.Bandwidths, w)
-			list("connection_data", m.Connections, w)
+			some("connection_data", m.Connection, w)
 			some("encryption_key", m.Key, w)
 			list("attributes", m.Attributes, w)
 			w.Close()

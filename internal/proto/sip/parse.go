@@ -78,7 +78,9 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 func (p *parser) datagram(dir proto.Dir, b []byte) {
 	head, ok := headEnd(b, 0)
 	if !ok {
-		head = len(b)
+		p.c.AddFrame(dir, "pdu", 0, int64(len(b)), proto.NoTx)
+		p.event(EventIncompleteData)
+		return
 	}
 	if !p.message(dir, b, head, uint64(len(b)-head), 0) {
 		p.event(EventInvalidData)
@@ -95,19 +97,12 @@ func (p *parser) event(e proto.EventID) {
 // headEnd returns where the headers end, the empty line included. The first seen
 // bytes are known not to hold all of it.
 func headEnd(b []byte, seen int) (int, bool) {
-	for i := max(0, seen-3); ; {
-		k := bytes.IndexByte(b[i:], '\n')
-		if k < 0 {
-			return 0, false
-		}
-		i += k + 1
-		if i < len(b) && b[i] == '\n' {
-			return i + 1, true
-		}
-		if i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n' {
-			return i + 2, true
-		}
+	from := max(0, seen-3)
+	i := bytes.Index(b[from:], []byte("\r\n\r\n"))
+	if i < 0 {
+		return 0, false
 	}
+	return from + i + 4, true
 }
 
 // bodyLength reads Content-Length from the head of a message, 0 when there is none.
@@ -143,24 +138,15 @@ func cutHeader(line []byte) (Header, bool) {
 // message makes a transaction of b, whose first head bytes are first line and
 // headers; the body has n bytes of which b may hold fewer. off is the stream offset.
 func (p *parser) message(dir proto.Dir, b []byte, head int, n uint64, off uint64) bool {
+	p.c.AddFrame(dir, "pdu", off, int64(head)+int64(n), proto.NoTx)
 	own := bytes.Clone(b)
 	t := &Tx{}
-	lineLen := bytes.IndexByte(own, '\n') + 1
-	if lineLen == 0 {
-		lineLen = len(own)
-	}
-	t.Line = bytes.TrimSuffix(bytes.TrimSuffix(own[:lineLen], []byte{'\n'}), []byte{'\r'})
-	if !t.firstLine() {
+	lineLen := bytes.Index(own, []byte("\r\n")) + 2
+	t.Line = own[:lineLen-2]
+	if !t.firstLine() || t.Request != (dir == proto.ToServer) {
 		return false
 	}
-	headers, empty := own[lineLen:max(head, lineLen)], 0
-	switch {
-	case bytes.HasSuffix(headers, []byte("\n\r\n")), len(headers) == 2 && string(headers) == "\r\n":
-		empty = 2
-	case bytes.HasSuffix(headers, []byte("\n\n")), string(headers) == "\n":
-		empty = 1
-	}
-	headers = headers[:len(headers)-empty]
+	headers := own[lineLen:max(lineLen, head-2)] // without the empty line
 	if !t.headers(headers) {
 		return false
 	}
@@ -176,7 +162,6 @@ func (p *parser) message(dir proto.Dir, b []byte, head int, n uint64, off uint64
 	if t.Request {
 		kind = [...]string{"request.line", "request.headers", "request.body"}
 	}
-	p.c.AddFrame(dir, "pdu", off, int64(head)+int64(n), t.ID)
 	p.c.AddFrame(dir, kind[0], off, int64(lineLen), t.ID)
 	p.c.AddFrame(dir, kind[1], off+uint64(lineLen), int64(len(headers)), t.ID)
 	if n > 0 {

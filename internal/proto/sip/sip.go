@@ -36,6 +36,7 @@ func Protocol() *proto.Protocol {
 		Frames: []string{"pdu", "request.line", "request.headers", "request.body",
 			"response.line", "response.headers", "response.body"},
 		Log:            log,
+		LowerEvents:    true,
 		Unidirectional: true,
 	}
 }
@@ -43,9 +44,8 @@ func Protocol() *proto.Protocol {
 // version begins the name of every version of SIP.
 const version = "SIP/"
 
-// probe recognises a request line or a status line. A request may come from either
-// side; what says who is the server is the port, or else who spoke first.
-func probe(_ proto.Dir, b []byte, h proto.Hint) proto.Match {
+// probe recognises the request line of a client or the status line of a server.
+func probe(dir proto.Dir, b []byte, h proto.Hint) proto.Match {
 	if !h.UDP {
 		for len(b) > 0 && (b[0] == '\r' || b[0] == '\n') { // keep-alive
 			b = b[1:]
@@ -58,14 +58,20 @@ func probe(_ proto.Dir, b []byte, h proto.Hint) proto.Match {
 		if len(b) < len(version)+4 {
 			return short(h)
 		}
+		if dir == proto.ToServer {
+			return proto.No
+		}
 		if digit(b[4]) && b[5] == '.' && digit(b[6]) && b[7] == ' ' {
 			return proto.Yes
 		}
 		return proto.No
 	}
+	if dir == proto.ToClient {
+		return proto.No
+	}
 	sp := bytes.IndexByte(b[:min(len(b), maxMethod+1)], ' ')
 	switch {
-	case !isToken(b[:max(0, min(sp, len(b)))]), sp == 0, sp < 0 && (len(b) > maxMethod || !isToken(b)):
+	case sp < 0 && !mayBeMethod(b), sp >= 0 && !isMethod(b[:sp]):
 		return proto.No
 	case sp < 0:
 		return short(h)
@@ -83,6 +89,30 @@ func probe(_ proto.Dir, b []byte, h proto.Hint) proto.Match {
 		return proto.Yes
 	}
 	return proto.No
+}
+
+// methods are the methods of RFC 3261 and its extensions.
+func methods() [14]string {
+	return [14]string{"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY",
+		"PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE"}
+}
+
+func isMethod(b []byte) bool {
+	for _, m := range methods() {
+		if string(b) == m {
+			return true
+		}
+	}
+	return false
+}
+
+func mayBeMethod(b []byte) bool {
+	for _, m := range methods() {
+		if len(b) <= len(m) && m[:len(b)] == string(b) {
+			return true
+		}
+	}
+	return false
 }
 
 // short is the answer to bytes that may yet become SIP: a datagram gets no longer.
