@@ -54,12 +54,12 @@ config classification: command-and-control,Malware Command and Control Activity 
 // StockReferences is the content of a reference.config for when none is configured.
 const StockReferences = `config reference: bugtraq http://www.securityfocus.com/bid/
 config reference: bid http://www.securityfocus.com/bid/
-config reference: cve http://cve.mitre.org/cgi-bin/cvename.cgi?name=
+config reference: cve https://cve.mitre.org/cgi-bin/cvename.cgi?name=
 config reference: secunia http://www.secunia.com/advisories/
 config reference: arachNIDS http://www.whitehats.com/info/IDS
 config reference: McAfee http://vil.nai.com/vil/content/v_
 config reference: nessus http://cgi.nessus.org/plugins/dump.php3?id=
-config reference: url http://
+config reference: url https://
 config reference: et http://doc.emergingthreats.net/
 config reference: etpro http://doc.emergingthreatspro.com/
 config reference: telus http://
