@@ -124,6 +124,9 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 
 // Datagram offers one datagram of direction dir.
 func (c *Conn) Datagram(dir Dir, data []byte) {
+	if c.stopped[dir] {
+		return
+	}
 	c.seen[dir] = true
 	if c.Side[dir] == Unknown && c.App == Unknown && !c.probe(dir, data, true) {
 		return
@@ -285,7 +288,7 @@ func (c *Conn) found(dir Dir, id ID) bool {
 			c.AddEvent(EventOneDirection)
 		}
 		other := dir.Other()
-		c.OtherFirst = c.first == other && c.seen[other] && c.Side[other] == Unknown && !c.Hint.UDP
+		c.OtherFirst = c.first == other && c.seen[other] && !c.stopped[other] && !c.Hint.UDP
 		c.decide(id)
 	case c.App != id:
 		// The first direction's word counts.

@@ -1,0 +1,202 @@
+package sensor_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"mirador/internal/detect"
+	"mirador/internal/eve"
+	"mirador/internal/flow"
+	"mirador/internal/packet"
+	"mirador/internal/pkttest"
+	"mirador/internal/proto"
+	"mirador/internal/rule"
+	"mirador/internal/sensor"
+	"mirador/internal/stream"
+)
+
+// noSettings is an empty configuration.
+type noSettings struct{}
+
+func (noSettings) String(string) (string, bool)    { return "", false }
+func (noSettings) Bool(string) (bool, bool)        { return false, false }
+func (noSettings) Int(string) (int64, bool)        { return 0, false }
+func (noSettings) Size(string) (int64, bool)       { return 0, false }
+func (noSettings) Strings(string) ([]string, bool) { return nil, false }
+func (noSettings) Global() proto.Settings          { return noSettings{} }
+
+type bufferSink struct{ bytes.Buffer }
+
+func (s *bufferSink) Write(b []byte) error { _, err := s.Buffer.Write(b); return err }
+
+// workerOptions are those of a sensor with mirror sessions, rules and these
+// protocols, writing to the returned sink.
+func workerOptions(t testing.TB, rules string, rows ...*proto.Protocol) (*sensor.Options, *bufferSink) {
+	t.Helper()
+	table, err := proto.NewTable(rows, func(string) proto.Settings { return noSettings{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, problems := rule.Parse("test.rules", []byte(rules))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	shared := detect.NewShared(detect.SharedOptions{})
+	engine, report := detect.Compile(list, detect.Options{Table: table, Shared: shared})
+	if len(report.Problems) > 0 {
+		t.Fatal(report.Problems)
+	}
+	sink := &bufferSink{}
+	out := eve.DefaultOptions()
+	return &sensor.Options{Flow: flow.DefaultOptions(), Stream: stream.DefaultOptions(), Defrag: stream.DefaultDefragOptions(),
+		Table: table, Engine: engine, Shared: shared, Mirror: true, DedupWindow: sensor.DefaultDedupWindow, Seed: 1,
+		Outputs: []sensor.Output{{Options: out, Sink: sink}}}, sink
+}
+
+func startWorker(t testing.TB, o *sensor.Options) *sensor.Worker {
+	t.Helper()
+	w, err := sensor.NewWorker(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func balanced(t *testing.T, w *sensor.Worker, received uint64) {
+	t.Helper()
+	if w.Ledger.Received != received || w.Ledger.Imbalance() != 0 {
+		t.Errorf("ledger %+v: want %d received and no imbalance", w.Ledger, received)
+	}
+}
+
+// TestCutFrames cuts mirrored frames, in VXLAN and in GENEVE, at each of their
+// first 256 bytes: nothing panics and the ledger accounts for every one.
+func TestCutFrames(t *testing.T) {
+	inner := pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 tcp 40000 80 flags=PA | " + strings.Repeat("x", 300))
+	vxlan := pkttest.MirrorIP(inner, 1169)
+	frames := map[string][]byte{"vxlan": pkttest.Mirror(inner, 1169), "geneve": pkttest.GWLB(vxlan, 1, 2, 3)}
+	for name, frame := range frames {
+		o, _ := workerOptions(t, `alert ip any any -> any any (msg:"all"; sid:1;)`)
+		o.Quarantine = func(_ packet.Link, _ []byte, _ int, _ int64, why any) { t.Errorf("%s: panic: %v", name, why) }
+		w := startWorker(t, o)
+		n := uint64(0)
+		for cut := range min(256, len(frame)) {
+			w.Frame(packet.LinkEthernet, frame[:cut:cut], len(frame), int64(cut)*1e6)
+			n++
+			balanced(t, w, n)
+		}
+		payload := frame[42:]
+		link := packet.LinkVXLAN
+		if name == "geneve" {
+			link = packet.LinkGENEVE
+		}
+		for cut := range min(256, len(payload)) {
+			w.Datagram(link, packet.AddrFrom4([4]byte{10, 9, 9, 9}), packet.Addr{}, 65408, 4789, payload[:cut:cut], len(payload), int64(1e9+cut*1e6))
+			n++
+			balanced(t, w, n)
+		}
+		if err := w.Finish(); err != nil {
+			t.Error(err)
+		}
+		if w.Ledger.Processed == 0 || w.Ledger.Dropped() == 0 {
+			t.Errorf("%s: %d processed, %d dropped: the test shows nothing", name, w.Ledger.Processed, w.Ledger.Dropped())
+		}
+	}
+}
+
+// bomb is a protocol whose parser panics at the word "boom".
+func bomb() *proto.Protocol {
+	return &proto.Protocol{Name: "bomb", Transport: proto.TCP | proto.UDP,
+		Probe: func(_ proto.Dir, b []byte, _ proto.Hint) proto.Match {
+			if bytes.HasPrefix(b, []byte("bomb")) {
+				return proto.Yes
+			}
+			return proto.No
+		},
+		Configure: func(proto.Settings) (proto.Factory, error) {
+			return func(*proto.Conn) proto.Parser { return bombParser{} }, nil
+		},
+	}
+}
+
+type bombParser struct{}
+
+func (bombParser) Parse(_ proto.Dir, b []byte, _ bool) (int, int, proto.Status) {
+	if bytes.Contains(b, []byte("boom")) {
+		panic("boom")
+	}
+	return len(b), 0, proto.OK
+}
+
+func (bombParser) Gap(proto.Dir, int) bool { return true }
+
+// TestPanicIsContained: a parser that panics costs its flow and nothing else, is
+// counted, and leaves the packet.
+func TestPanicIsContained(t *testing.T) {
+	o, sink := workerOptions(t, `alert udp any any -> any any (msg:"fine"; content:"fine"; sid:1;)`, bomb())
+	var kept [][]byte
+	o.Quarantine = func(_ packet.Link, b []byte, _ int, _ int64, _ any) { kept = append(kept, bytes.Clone(b)) }
+	w := startWorker(t, o)
+	bad := pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 udp 1000 2000 | bomb boom")
+	good := pkttest.Frame("eth ip 10.0.0.3 10.0.0.4 udp 1000 2000 | fine")
+	for i := range 10 {
+		w.Frame(packet.LinkEthernet, bad, len(bad), int64(i)*1e6)
+		w.Frame(packet.LinkEthernet, good, len(good), int64(i)*1e6)
+	}
+	if err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	balanced(t, w, 20)
+	if d := w.Ledger.Drops[sensor.DropPanic]; d != 1 || w.Stats.Panics != 1 {
+		t.Errorf("%d frames dropped for a panic, %d panics: the flow should have been given up after the first", d, w.Stats.Panics)
+	}
+	if len(kept) != 1 || !bytes.Equal(kept[0], bad) {
+		t.Errorf("quarantine has %d packets", len(kept))
+	}
+	if n := strings.Count(sink.String(), `"signature_id":1,`); n != 10 {
+		t.Errorf("%d alerts of the other flow, want 10", n)
+	}
+}
+
+// TestNoAllocs: attribution, de-duplication, a flow hit and a prefilter miss cost
+// no allocation.
+func TestNoAllocs(t *testing.T) {
+	o, _ := workerOptions(t, `alert udp any any -> any any (msg:"never"; content:"needle-that-is-not-there"; sid:1;)`)
+	o.Outputs = nil
+	w := startWorker(t, o)
+	var frames [][]byte
+	for _, data := range []string{"one", "two", "three", "four"} {
+		frames = append(frames, pkttest.MirrorIP(pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 udp 1000 2000 | "+data), 1169)[28:])
+	}
+	src := packet.AddrFrom4([4]byte{10, 9, 9, 9})
+	now := int64(1)
+	send := func() {
+		for _, f := range frames {
+			now += 1000
+			w.Datagram(packet.LinkVXLAN, src, packet.Addr{}, 65408, 4789, f, len(f), now)
+		}
+	}
+	send()
+	if n := testing.AllocsPerRun(200, send); n != 0 {
+		t.Errorf("%.1f allocations for %d packets, want 0", n, len(frames))
+	}
+	if w.Ledger.Imbalance() != 0 || w.Ledger.Processed == 0 {
+		t.Errorf("ledger %+v", w.Ledger)
+	}
+}
+
+// TestSourcesBound: beyond MaxSources further mirror sources share one row, and
+// every frame is still accounted for.
+func TestSourcesBound(t *testing.T) {
+	o, _ := workerOptions(t, `alert udp any any -> any any (msg:"x"; content:"zzz"; sid:1;)`)
+	o.Outputs, o.DedupWindow = nil, 0
+	w := startWorker(t, o)
+	inner := pkttest.MirrorIP(pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 udp 1000 2000 | x"), 7)[28:]
+	const extra = 500
+	for i := range sensor.MaxSources + extra {
+		a := packet.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		w.Datagram(packet.LinkVXLAN, a, packet.Addr{}, 65408, 4789, inner, len(inner), int64(i)+1)
+	}
+	balanced(t, w, sensor.MaxSources+extra)
+}
