@@ -41,7 +41,7 @@ func (t *Table) Name(id ID) string {
 const (
 	// MaxTxs bounds the transactions kept alive in one flow; the oldest are then
 	// finished by force (Suricata: app-layer max-tx of the protocols, 256 .. 1024).
-	MaxTxs = 512
+	MaxTxs = 1024
 	// MaxProbe is how many bytes of one direction are probed before detection
 	// gives up (Suricata: stream reassembly toserver/toclient inspection of the
 	// first chunk).
@@ -136,9 +136,13 @@ func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
 	if c.lastFrame[dir] == 0 && !c.Hint.UDP {
 		c.lastFrame[dir] = 1
 	}
-	c.lastFrame[dir]++
+	id := uint32(1)
+	if typ != "stream" {
+		c.lastFrame[dir]++
+		id = c.lastFrame[dir]
+	}
 	if len(c.Frames) < MaxFrames {
-		c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx, ID: c.lastFrame[dir]})
+		c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx, ID: id})
 	}
 }
 
@@ -147,7 +151,7 @@ func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
 func (c *Conn) NewTx(tx Tx) {
 	b := tx.Base()
 	b.ID = c.nextTx
-	b.proto = c.Table.Protocol(c.App)
+	b.proto, b.app = c.Table.Protocol(c.App), c.App
 	b.Dirty = [2]bool{true, true}
 	c.nextTx++
 	if len(c.Txs) >= MaxTxs {
@@ -175,6 +179,9 @@ func (b *TxBase) Advance(dir Dir, to uint8) {
 
 // Protocol returns the row of the protocol the transaction belongs to.
 func (b *TxBase) Protocol() *Protocol { return b.proto }
+
+// App returns the id of that protocol. After a Switch it is not that of the flow.
+func (b *TxBase) App() ID { return b.app }
 
 // Complete tells whether both directions are done.
 func (b *TxBase) Complete() bool { return b.DirDone(ToServer) && b.DirDone(ToClient) }

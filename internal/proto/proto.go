@@ -188,6 +188,7 @@ type TxBase struct {
 	Files []*File
 	// Vars are variables that rules captured (pkt/flow/tx metadata).
 	proto  *Protocol
+	app    ID
 	forced bool // completed to make room
 }
 
