@@ -1,8 +1,11 @@
 package main
 
+//go:generate sh -c "go run . config reference > ../../docs/reference/config.md"
+
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -20,7 +23,7 @@ func configCommand() *cobra.Command {
 			return fail(exitUsage, "mirador config --help", "config needs a subcommand")
 		},
 	}
-	c.AddCommand(configCheckCommand(), configShowCommand(), configSchemaCommand(), configInitCommand())
+	c.AddCommand(configCheckCommand(), configShowCommand(), configSchemaCommand(), configInitCommand(), configReferenceCommand())
 	return c
 }
 
@@ -104,6 +107,66 @@ func configSchemaCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// configReferenceCommand writes docs/reference/config.md; a test keeps it in step.
+func configReferenceCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "reference", Short: "print the reference page of mirador.yaml", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := io.WriteString(c.OutOrStdout(), configReference())
+			return err
+		},
+	}
+}
+
+// configReference is the page.
+func configReference() string {
+	var b strings.Builder
+	b.WriteString(`# mirador.yaml
+
+Every key, its default, and what it is for. "mirador config init" writes a file with all of them, "mirador config check" reads one and
+everything it names, "mirador config show --origin" tells where each value is from. Later ones win: the defaults, the file, the environment
+(a variable for each key, lists with commas), the flags. An unknown key is an error.
+
+Keys marked *live* are taken over by a reload; a change of the others is named by "mirador reload" and "mirador status" until the next start.
+
+This page is made by "go generate ./cmd/mirador".
+`)
+	section := ""
+	table := func(title string) {
+		fmt.Fprintf(&b, "\n## %s\n\n| key | type | default | | meaning |\n|---|---|---|---|---|\n", title)
+	}
+	table("At the top")
+	for _, k := range config.Keys() {
+		if !strings.Contains(k.Path, ".") {
+			referenceRow(&b, k)
+		}
+	}
+	for _, k := range config.Keys() {
+		head, _, sub := strings.Cut(k.Path, ".")
+		if !sub {
+			continue
+		}
+		if head != section {
+			table(head)
+			section = head
+		}
+		referenceRow(&b, k)
+	}
+	return b.String()
+}
+
+func referenceRow(b *strings.Builder, k config.Key) {
+	live := ""
+	if isLive(k.Path) {
+		live = "*live*"
+	}
+	doc := strings.ReplaceAll(k.Doc, "|", "\\|")
+	if k.Env != "" {
+		doc += " `$" + k.Env + "`"
+	}
+	fmt.Fprintf(b, "| `%s` | %s | `%s` | %s | %s |\n", k.Path, k.Type, strings.ReplaceAll(k.Default, "|", "\\|"), live, doc)
 }
 
 func configInitCommand() *cobra.Command {

@@ -388,3 +388,14 @@ func TestUnixManagement(t *testing.T) {
 		t.Errorf("reload while starting: %v", err)
 	}
 }
+
+// freeUDP returns an address on the loopback interface with a port that is free.
+func freeUDP(t *testing.T) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().String()
+}

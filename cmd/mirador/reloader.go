@@ -154,11 +154,18 @@ func filterRules(c *config.Rules, rules []*rule.Rule, problems []rule.Problem) (
 func restartKeys(old, new *config.File) []string {
 	var out []string
 	for _, k := range config.Diff(old, new) {
-		if !slices.ContainsFunc(liveKeys, func(p string) bool { return k == p || strings.HasSuffix(p, ".") && strings.HasPrefix(k, p) }) {
+		if !isLive(k) {
 			out = append(out, k)
 		}
 	}
 	return out
+}
+
+// isLive tells whether a reload takes over the setting at path.
+func isLive(path string) bool {
+	return slices.ContainsFunc(liveKeys, func(p string) bool {
+		return path == p || strings.HasSuffix(p, ".") && strings.HasPrefix(path, p)
+	})
 }
 
 // report logs what was loaded.

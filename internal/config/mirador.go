@@ -125,7 +125,7 @@ type Suricata struct{ Node Node }
 func Default() *File {
 	return &File{
 		Sensor: Sensor{
-			VXLAN: []string{"0.0.0.0:4789"}, ReceiveBuffer: 32 << 20, Drain: Duration(10 * time.Second),
+			VXLAN: []string{"0.0.0.0:4789"}, GENEVE: []string{"0.0.0.0:6081"}, ReceiveBuffer: 32 << 20, Drain: Duration(10 * time.Second),
 			State: "/var/lib/mirador",
 		},
 		// Copies come within tens of microseconds of each other; packets that are
