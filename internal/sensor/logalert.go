@@ -64,7 +64,7 @@ func (w *Worker) logAlert(h *eve.Header, p *packet.Parsed, e *entry, a *detect.A
 		}
 	}
 	if a.Frame.Type != "" {
-		out.Frame = w.frameInfo(p, &a.Frame)
+		out.Frame = w.frameInfo(p, e, &a.Frame)
 	}
 	w.alertPayload(out, p, e)
 	if a.Rule.Rule.Action != rule.ActionPass {
@@ -95,14 +95,20 @@ func (w *Worker) alertPayload(out *eve.Alert, p *packet.Parsed, e *entry) {
 	}
 }
 
-// frameInfo describes the protocol frame that matched.
-func (w *Worker) frameInfo(p *packet.Parsed, f *proto.Frame) *eve.Frame {
+// frameInfo describes a protocol frame, with the bytes of it that are there.
+func (w *Worker) frameInfo(p *packet.Parsed, e *entry, f *proto.Frame) *eve.Frame {
 	d := eve.ToServer
 	if f.Dir == proto.ToClient {
 		d = eve.ToClient
 	}
 	w.frameBuf = eve.Frame{Type: f.Type, ID: int64(f.ID), Dir: d, Stream: p.Proto == packet.ProtoTCP, Offset: f.Offset, Length: f.Len,
 		Complete: f.Len >= 0, HasTx: f.Tx != proto.NoTx, TxID: f.Tx}
+	if e != nil {
+		w.frameBuf.Payload = w.framePayload(p, e, f)
+		if f.Len < 0 {
+			w.frameBuf.Length = int64(len(w.frameBuf.Payload))
+		}
+	}
 	return &w.frameBuf
 }
 

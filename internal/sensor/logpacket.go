@@ -48,19 +48,18 @@ func (w *Worker) metaRecord(p *packet.Parsed, e *entry) {
 	}
 }
 
-// frames writes records of the protocol frames that the parser has found, for
-// outputs that want them.
+// frames writes records of the protocol frames that the parser has found in the
+// packet's direction, for outputs that want them.
 func (w *Worker) frames(p *packet.Parsed, e *entry, c *proto.Conn) {
 	for i := range c.Frames {
 		f := &c.Frames[i]
-		if f.Logged || f.Len < 0 && !w.final {
+		if f.Logged || f.Dir != w.dp.Dir || f.Len < 0 && !w.dp.FlowEnd {
 			continue
 		}
 		f.Logged = true
 		h := w.txHeader(p, e, nil, f.Dir)
 		w.app(h, c)
-		rec := w.frameInfo(p, f)
-		rec.Payload = w.framePayload(p, e, f)
+		rec := w.frameInfo(p, e, f)
 		for j := range w.outs {
 			w.outs[j].buf = w.outs[j].w.Frame(w.outs[j].buf, h, rec)
 		}
