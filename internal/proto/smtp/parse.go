@@ -102,8 +102,8 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 			break
 		}
 	}
-	if eof && dir == proto.ToServer {
-		p.endOfClient()
+	if eof {
+		p.end(dir)
 	}
 	return used, need, proto.OK
 }
@@ -148,14 +148,16 @@ func (p *parser) stop() {
 	}
 }
 
-// endOfClient is called when the client sends nothing any more.
-func (p *parser) endOfClient() {
-	if t := p.data; t != nil {
+// end is called when direction dir is over: nothing more belongs to any mail.
+func (p *parser) end(dir proto.Dir) {
+	if t := p.data; t != nil && dir == proto.ToServer {
 		p.cut = true
 		p.endMail(t)
 		p.data = nil
-		p.closeDataFrame(p.c.Offset[proto.ToServer])
-		t.Advance(proto.ToServer, Complete)
+		p.closeDataFrame(p.c.Offset[dir])
+	}
+	for _, x := range p.c.Txs {
+		x.Base().Advance(dir, Complete)
 	}
 }
 
