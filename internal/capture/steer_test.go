@@ -186,3 +186,51 @@ func BenchmarkSteer(b *testing.B) {
 		b.Fatal(n)
 	}
 }
+
+// FuzzSteer holds the choice in Go to that of the kernel's program, for any bytes.
+func FuzzSteer(f *testing.F) {
+	for _, desc := range []string{
+		"eth ip 10.0.0.1 10.0.0.2 tcp 1 2 | x", "eth vlan 5 ip 10.0.0.1 10.0.0.2 udp 1 2", "eth qinq 5 vlan 6 ip6 fd00::1 fd00::2 tcp 1 2",
+		"eth ip6 fd00::1 fd00::2 hop udp 1 4789", "eth ip 10.0.0.1 10.0.0.2 frag=0x2000 udp 1 4789 | x", "eth ip 10.0.0.1 10.0.0.2 opts=94040000 udp 1 6081 | x",
+	} {
+		frame := pkttest.Frame(desc)
+		mirror := pkttest.Mirror(frame, 9)
+		f.Add(frame)
+		f.Add(mirror)
+		f.Add(mirror[42:])
+		gwlb := pkttest.GWLB(mirror[14:], 1, 2, 3)
+		f.Add(gwlb)
+		f.Add(gwlb[42:])
+	}
+	const workers = 5
+	links := [...]struct {
+		link  packet.Link
+		start steerStart
+		skip  int
+	}{{packet.LinkVXLAN, steerVXLAN, 0}, {packet.LinkGENEVE, steerGENEVE, 0}, {packet.LinkEthernet, steerIP, lenEther}}
+	var vms [len(links)]*bpf.VM
+	for i, l := range links {
+		raw, err := steerProgram(l.start, workers, testSeed)
+		if err != nil {
+			f.Fatal(err)
+		}
+		code, _ := bpf.Disassemble(raw)
+		if vms[i], err = bpf.NewVM(code); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for i, l := range links {
+			if len(b) < l.skip {
+				continue
+			}
+			want, err := vms[i].Run(b[l.skip:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Steer(&Frame{Link: l.link, Data: b}, workers, testSeed); got != want {
+				t.Errorf("link %d: Steer %d, the program %d for %x", l.link, got, want, b)
+			}
+		}
+	})
+}
