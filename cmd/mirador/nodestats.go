@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mirador/internal/mirror"
 	"mirador/internal/sensor"
 	"mirador/internal/web"
 )
@@ -48,7 +49,7 @@ func (n *node) Stats() *web.Stats {
 	}
 	for i := range s.Sources {
 		r := &s.Sources[i]
-		row := web.NewSource(r.Outer, r.VNI, r.Known, r.Others)
+		row := web.NewSource(mirror.AddrString(r.Outer), r.VNI, r.Known, r.Others)
 		row.Packets, row.Bytes, row.Truncated, row.Duplicates, row.Alerts = r.Packets, r.Bytes, r.Truncated, r.Duplicates, r.Alerts
 		row.First, row.Last = time.Unix(0, r.First).UTC(), time.Unix(0, r.Last).UTC()
 		out.Sources = append(out.Sources, row)

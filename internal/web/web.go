@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"mirador/internal/mirror"
-	"mirador/internal/packet"
 )
 
 // Sensor is what this package needs of the sensor. All methods are safe for
@@ -198,11 +197,11 @@ type Source struct {
 
 // NewSource fills in a row. known is nil for a source that the sources file does not
 // name; others marks the row of all sources beyond the table.
-func NewSource(outer packet.Addr, vni uint32, known *mirror.Source, others bool) Source {
+func NewSource(outer string, vni uint32, known *mirror.Source, others bool) Source {
 	if others {
 		return Source{Outer: "others"}
 	}
-	s := Source{Outer: mirror.AddrString(outer), VNI: vni}
+	s := Source{Outer: outer, VNI: vni}
 	if known != nil {
 		s.Known = true
 		s.SessionID, s.ENI, s.InstanceID, s.Name = known.SessionID, known.ENI, known.InstanceID, known.Name

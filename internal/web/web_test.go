@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"mirador/internal/mirror"
-	"mirador/internal/packet"
 	"mirador/internal/web"
 )
 
@@ -167,10 +166,10 @@ func full() *fake {
 		Rules:   web.Rules{Loaded: 7, StaleSince: &since, StaleWhy: "line 3"}}
 	known := &mirror.Source{SessionID: "tms-1", ENI: "eni-1", InstanceID: "i-1", Name: "bad\xffname"}
 	for _, s := range []web.Source{
-		web.NewSource(packet.AddrFrom4([4]byte{10, 0, 0, 1}), 100, known, false),
-		web.NewSource(packet.AddrFrom4([4]byte{10, 0, 0, 2}), 200, nil, false),
-		web.NewSource(packet.AddrFrom4([4]byte{10, 0, 0, 3}), 300, nil, false),
-		web.NewSource(packet.Addr{}, 0, nil, true),
+		web.NewSource("10.0.0.1", 100, known, false),
+		web.NewSource("10.0.0.2", 200, nil, false),
+		web.NewSource("10.0.0.3", 300, nil, false),
+		web.NewSource("", 0, nil, true),
 	} {
 		s.Packets = 4
 		f.stats.Sources = append(f.stats.Sources, s)
