@@ -39,6 +39,7 @@ type engineParams struct {
 	sets       []string
 	rules      []string // files, directories or globs
 	dataDir    string
+	profile    func() int64 // a clock in nanoseconds: count what each rule costs
 }
 
 // loadFlat reads the configuration and the command line's settings.
@@ -142,7 +143,7 @@ func (e *engine) compileRules(p *engineParams, rules []*rule.Rule, problems []ru
 	if e.shared == nil {
 		e.shared = detect.NewShared(detect.SharedOptions{})
 	}
-	o.Shared = e.shared
+	o.Shared, o.Profile = e.shared, p.profile
 	e.detect, e.report = detect.Compile(rules, o)
 	e.problems = append(e.problems, e.report.Problems...)
 	return nil
@@ -175,7 +176,7 @@ func (e *engine) detectOptions(p *engineParams) (detect.Options, error) {
 		o.Thresholds, problems = rule.ParseThresholds(name, text)
 		e.problems = append(e.problems, problems...)
 	}
-	return o, nil
+	return o, e.detectExtras(&o, &d)
 }
 
 // streamEvents lists the names of the stream's events by number.
