@@ -4,15 +4,17 @@
 # than bench/record/suite-floor.txt says. SUITE_ARGS adds arguments for svrun.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-shared=${SHARED:-../shared}
+root=$PWD
+shared=$(cd "${SHARED:-../shared}" 2>/dev/null && pwd || true)
 suite=$shared/data/suricata-verify
-if [ ! -f "$suite/dev.json" ]; then
-  echo "suite: SKIPPED, $suite is not here"
+if [ -z "$shared" ] || [ ! -f "$suite/dev.json" ]; then
+  echo "suite: SKIPPED, the peer's suite is not here (../shared)"
   exit 0
 fi
 mkdir -p out
-engine="$PWD/bin/mirador replay [[?rules:--rules {rules}]] [[?config:--suricata-config {config}]] --out {out} {args} {pcap}"
+cd out # svrun leaves its work folder where it runs
+engine="$root/bin/mirador replay [[?rules:--rules {rules}]] [[?config:--suricata-config {config}]] --out {out} {args} {pcap}"
 python3 "$shared/tools/svrun.py" --tests "$suite/tests" --list "$suite/dev.json" --engine "$engine" \
   --compat 8.0.7 --features HAVE_JA3,HAVE_JA4,MAGIC,GeoIP2,LIBNET1.1 --commands --meta "$suite/dev-index.json" \
-  --json out/verdicts.json --clean -q -j"${JOBS:-2}" ${SUITE_ARGS:-} >out/suite.log 2>&1 || true
-python3 bench/suite.py "$suite/dev-index.json" out/verdicts.json bench/record/suite-floor.txt
+  --json verdicts.json --clean -q -j"${JOBS:-2}" ${SUITE_ARGS:-} >suite.log 2>&1 || true
+python3 "$root/bench/suite.py" "$suite/dev-index.json" verdicts.json "$root/bench/record/suite-floor.txt"
