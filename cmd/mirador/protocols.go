@@ -7,6 +7,7 @@ import (
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/mqtt"
+	"mirador/internal/proto/pgsql"
 	"mirador/internal/proto/quic"
 	"mirador/internal/proto/sip"
 	"mirador/internal/proto/smtp"
@@ -24,6 +25,7 @@ func protocols() []*proto.Protocol {
 		smtp.Protocol(),
 		mqtt.Protocol(),
 		sip.Protocol(),
+		pgsql.Protocol(),
 		dcerpc.Protocol(),
 		krb5.Protocol(),
 		quic.Protocol(),
