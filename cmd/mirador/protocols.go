@@ -6,6 +6,7 @@ import (
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/krb5"
+	"mirador/internal/proto/ldap"
 	"mirador/internal/proto/mqtt"
 	"mirador/internal/proto/pgsql"
 	"mirador/internal/proto/quic"
@@ -28,6 +29,7 @@ func protocols() []*proto.Protocol {
 		pgsql.Protocol(),
 		dcerpc.Protocol(),
 		krb5.Protocol(),
+		ldap.Protocol(),
 		quic.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),

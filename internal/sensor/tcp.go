@@ -99,6 +99,7 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 				s.Turn()
 				w.turnFlow(e)
 				c.Turn()
+				s.AppAgain(dir ^ 1) // nothing of it was used
 				return true
 			}
 			s.AppUsed(dir, used)
