@@ -47,6 +47,7 @@ type replayFlags struct {
 	repeat      int
 	// Accepted for those who come from Suricata; they change nothing here.
 	runmode  string
+	noDetect bool
 	noRandom bool
 	fatal    bool
 	verbose  int
@@ -89,6 +90,7 @@ error is shown and the exit code is 1. The exit code is 2 when --fail-on is hit.
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print no summary")
 	fl.BoolVar(&f.simulateIPS, "simulate-ips", false, "show drop and reject rules as blocked, as an inline engine would")
 	fl.StringSliceVar(&f.strict, "strict-rule-keywords", nil, "accepted; rules are always read strictly")
+	fl.BoolVar(&f.noDetect, "disable-detection", false, "load no rules")
 	fl.StringVar(&f.runmode, "runmode", "", "accepted; replay always uses one worker")
 	fl.BoolVar(&f.noRandom, "no-random", false, "accepted; nothing here is random")
 	fl.BoolVar(&f.fatal, "init-errors-fatal", false, "same as --rules-errors=fail, and stop before the first packet")
@@ -236,6 +238,9 @@ func (f *replayFlags) run(ctx context.Context, c *cobra.Command, args []string) 
 	}
 	if len(args) == 0 && !f.testOnly {
 		return fail(exitUsage, "mirador replay FILE", "no capture given")
+	}
+	if f.noDetect {
+		f.rules = nil
 	}
 	began := time.Now()
 	e, err := buildEngine(&f.engineParams)

@@ -243,8 +243,13 @@ func streamEventName(ev uint16) string { return stream.Event(ev).String() }
 
 // appendStreamCounters adds the counters of stream and defragmentation.
 func (w *Worker) appendStreamCounters(dst []Counter) []Counter {
-	c := w.tcp.Stats()
+	c, d := w.tcp.Stats(), w.defrag.Stats()
 	for _, x := range [...]Counter{
+		{"defrag.ipv4.fragments", d.Fragments[0]}, {"defrag.ipv4.reassembled", d.Reassembled[0]},
+		{"defrag.ipv6.fragments", d.Fragments[1]}, {"defrag.ipv6.reassembled", d.Reassembled[1]},
+		{"defrag.mgr.tracker_timeout", d.Timeouts}, {"defrag.tracker_soft_reuse", d.SoftReuse},
+		{"defrag.tracker_hard_reuse", d.HardReuse}, {"defrag.max_trackers_reached", d.MaxTrackers},
+		{"defrag.max_frags_reached", d.MaxFrags}, {"defrag.memuse", d.Memuse},
 		{"tcp.sessions", c.Sessions}, {"tcp.active_sessions", c.ActiveSessions}, {"tcp.ssn_memcap_drop", c.SsnMemcapDrop},
 		{"tcp.invalid_checksum", c.InvalidChecksum}, {"tcp.syn", c.SYN}, {"tcp.synack", c.SYNACK}, {"tcp.rst", c.RST},
 		{"tcp.urg", c.Urgent}, {"tcp.urgent_oob_data", c.UrgentOOB},
