@@ -60,6 +60,7 @@ type node struct {
 	status  *web.Server
 	manage  *web.Server
 	seed    uint64
+	broken  *quarantine // packets that made a station panic; nil: not kept
 }
 
 // newNode reads the configuration and opens the listeners, so that the status page
@@ -155,6 +156,9 @@ func (n *node) start() error {
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
+	if err := n.openState(file); err != nil {
+		return err
+	}
 	outs, err := n.openOutputs(first)
 	if err != nil {
 		return err
@@ -197,16 +201,39 @@ func (n *node) start() error {
 // run receives until ctx is done, drains, and closes everything.
 func (n *node) run(ctx context.Context) error {
 	err := n.live.Load().Run(ctx)
-	return errors.Join(err, n.closeOutputs())
+	n.closeOutputs()
+	for _, err := range n.cur.Load().engine.shared.SaveDatasets() {
+		n.log.Error("dataset not saved", "error", err)
+	}
+	return err
 }
 
-func (n *node) closeOutputs() error {
-	var errs []error
+// closeOutputs writes what waits. Events that were lost are told, not an error: the
+// sensor did what it could.
+func (n *node) closeOutputs() {
 	for _, s := range n.sinks() {
-		errs = append(errs, s.Close())
+		if err := s.Close(); err != nil {
+			n.log.Error("events were lost", "output", s.Path(), "error", err)
+		}
 	}
-	return errors.Join(errs...)
 }
+
+// openState makes the directories that the sensor writes to beside its events.
+func (n *node) openState(file *config.File) error {
+	if q := file.Sensor.Quarantine; q != "" {
+		n.broken = newQuarantine(q, os.Stderr)
+	}
+	if file.Sensor.State == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dataDir(file), 0o750); err != nil {
+		return fail(permissionOr(err, exitFailed), "set sensor.state to a place this user may write to, or to nothing", "make the directory of state: %w", err)
+	}
+	return nil
+}
+
+// dataDir is where datasets are kept.
+func dataDir(file *config.File) string { return filepath.Join(file.Sensor.State, "data") }
 
 // sinks returns the event files.
 func (n *node) sinks() []*sensor.FileSink {
@@ -325,10 +352,16 @@ func (n *node) workerOptions(l *loaded, outs []sensor.Output, i, workers int) (*
 	o.Outputs = outs
 	o.OnAlert = n.o.onAlert
 	o.EngineInfo = n.engineInfo
-	if f.Sensor.Quarantine != "" {
-		o.Quarantine = newQuarantine(f.Sensor.Quarantine, os.Stderr).save
+	if n.broken != nil {
+		o.Quarantine = n.broken.save
 	}
-	return o, l.engine.addFileStore(o, f.Sensor.State)
+	if err := l.engine.addFileStore(o, f.Sensor.State); err != nil {
+		return nil, err
+	}
+	if fs, ok := o.Files.Store.(*fileStore); ok {
+		fs.seq = i << 24 // workers write into one folder
+	}
+	return o, nil
 }
 
 // tunnelPorts makes the decoder know the ports that are captured with AF_PACKET.

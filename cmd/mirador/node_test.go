@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -249,6 +250,21 @@ func TestReloadRefused(t *testing.T) {
 	}
 	if st := r.rulesState(); st.StaleSince != nil || st.Failed != 8 {
 		t.Errorf("state %+v", st)
+	}
+	r.end()
+}
+
+// New rules that do not fit beside the old ones are refused before they are read.
+func TestReloadMemoryLimit(t *testing.T) {
+	r := start(t)
+	old := debug.SetMemoryLimit(1)
+	_, err := r.Reload(context.Background())
+	debug.SetMemoryLimit(old)
+	if err == nil || !strings.Contains(err.Error(), "no room for new rules") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := r.Reload(context.Background()); err != nil {
+		t.Error(err)
 	}
 	r.end()
 }

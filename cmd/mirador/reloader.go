@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -52,6 +51,9 @@ func (n *node) build(prev *loaded) (*loaded, error) {
 			return nil, err
 		}
 	} else {
+		if err := roomFor(prev.engine.report.Memory); err != nil {
+			return nil, err
+		}
 		e := *prev.engine
 		e.flat, e.detect, e.report, e.problems = flat, nil, nil, nil
 		l.engine = &e
@@ -72,6 +74,17 @@ func (n *node) build(prev *loaded) (*loaded, error) {
 	l.gen.Engine = l.engine.detect
 	l.at, l.took = time.Now(), time.Since(began)
 	return l, nil
+}
+
+// roomFor refuses a reload that would not fit the memory limit (GOMEMLIMIT): old and
+// new rules are there at once.
+func roomFor(rules int) error {
+	m := memory()
+	if m.Limit > 0 && int64(m.Heap)+int64(rules) > m.Limit {
+		return fmt.Errorf("no room for new rules beside the old ones: %s in use, some %s needed, the limit is %s",
+			size(m.Heap), size(uint64(rules)), size(uint64(m.Limit)))
+	}
+	return nil
 }
 
 // suricataSettings are the settings that file amounts to, with the files of its
@@ -97,7 +110,7 @@ func suricataSettings(file *config.File) (*config.Flat, error) {
 func (n *node) compile(l *loaded) error {
 	p := &engineParams{rules: l.file.Rules.Files}
 	if l.file.Sensor.State != "" {
-		p.dataDir = filepath.Join(l.file.Sensor.State, "data")
+		p.dataDir = dataDir(l.file)
 	}
 	var rules []*rule.Rule
 	var problems []rule.Problem
