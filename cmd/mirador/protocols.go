@@ -3,6 +3,7 @@ package main
 import (
 	"mirador/internal/proto"
 	"mirador/internal/proto/dcerpc"
+	"mirador/internal/proto/dnp3"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/krb5"
@@ -31,6 +32,7 @@ func protocols() []*proto.Protocol {
 		krb5.Protocol(),
 		ldap.Protocol(),
 		quic.Protocol(),
+		dnp3.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),
