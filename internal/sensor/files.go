@@ -156,8 +156,8 @@ func (w *Worker) releaseFiles(e *entry, dir proto.Dir) {
 	for _, tx := range e.V.app.Txs {
 		for _, f := range tx.Base().Files {
 			t, _ := f.Tracker.(*track)
-			if t == nil {
-				continue
+			if t == nil || f.Dir != dir && !w.final {
+				continue // detection sees it with a packet of its direction
 			}
 			w.wantStored(f, t)
 			if f.State != proto.FileOpen && !f.Logged {

@@ -49,11 +49,12 @@ func (w *Worker) metaRecord(p *packet.Parsed, e *entry) {
 }
 
 // frames writes records of the protocol frames that the parser has found in the
-// packet's direction, for outputs that want them.
+// packet's direction, for outputs that want them; of an encrypted stream in both, since
+// its bytes are not kept until the next packet.
 func (w *Worker) frames(p *packet.Parsed, e *entry, c *proto.Conn) {
 	for i := range c.Frames {
 		f := &c.Frames[i]
-		if f.Logged || f.Dir != w.dp.Dir || f.Len < 0 && !w.dp.FlowEnd {
+		if f.Logged || f.Dir != w.dp.Dir && !c.NoPayload || f.Len < 0 && !w.dp.FlowEnd {
 			continue
 		}
 		f.Logged = true

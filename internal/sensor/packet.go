@@ -140,12 +140,25 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 	if before := c.App; before == proto.Unknown {
 		defer w.countUDP(c)
 	}
+	broken := c.Broken
 	c.Datagram(proto.Dir(*dir), body)
+	if c.Broken > broken {
+		w.countBroken(c)
+	}
 	if c.Reversed {
 		w.turnFlow(e)
 		c.Turn()
 		*dir ^= 1
 		c.Datagram(proto.Dir(*dir), body)
+	}
+}
+
+// countBroken counts a UDP flow that its parser gave up.
+func (w *Worker) countBroken(c *proto.Conn) {
+	if p := w.opt.Table.Protocol(c.App); p != nil && p.Transport == proto.TCP|proto.UDP {
+		w.Stats.ParserErrorsUDP[c.App]++
+	} else {
+		w.Stats.ParserErrors[c.App]++
 	}
 }
 

@@ -21,7 +21,8 @@ type Stats struct {
 	Layers                     [64]uint64 // by bit of packet.LayerSet
 	Events                     [packet.NumEvents]uint64
 	AppFlow, AppTx, AppFlowUDP [256]uint64
-	ParserErrors               [256]uint64
+	// Flows that a parser gave up; those over UDP of protocols that run over both.
+	ParserErrors, ParserErrorsUDP [256]uint64
 }
 
 // layerCounters are the decoder counters by kind of layer.
@@ -120,12 +121,12 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 		if both {
 			name += "_tcp"
 			add("app_layer.flow."+p.Name+"_udp", s.AppFlowUDP[id])
-			add("app_layer.error."+p.Name+"_udp.parser", s.ParserErrors[id])
+			add("app_layer.error."+p.Name+"_udp.parser", s.ParserErrorsUDP[id])
 			add("app_layer.tx."+p.Name+"_udp", 0)
 		}
 		add("app_layer.flow."+name, s.AppFlow[id])
 		add("app_layer.tx."+name, s.AppTx[id])
-		add("app_layer.error."+name+".parser", 0)
+		add("app_layer.error."+name+".parser", s.ParserErrors[id])
 	}
 	add("app_layer.events", s.AppEvents)
 	add("file_store.open_files", uint64(w.filesOpen))

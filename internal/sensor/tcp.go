@@ -93,8 +93,11 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			c.Gap(d, int(min(chunk.Gap, 1<<30)))
 			e.V.need[dir] = 0
 		} else if end := chunk.EOF || chunk.Depth; end || len(chunk.Data) >= e.V.need[dir] {
-			before, clear := c.App, !c.NoPayload
+			before, clear, broken := c.App, !c.NoPayload, c.Broken
 			used, need := c.Feed(d, chunk.Data, chunk.Offset, end)
+			if c.Broken > broken {
+				w.Stats.ParserErrors[c.App]++
+			}
 			if c.Reversed {
 				s.Turn()
 				w.turnFlow(e)
