@@ -41,9 +41,9 @@ func element(b []byte) (tag byte, body, rest []byte, ok bool) {
 
 // token reads what the client shows in a session setup: NTLMSSP, bare or in SPNEGO,
 // or a Kerberos ticket in SPNEGO.
-func (p *parser) token(tx *Tx, b []byte) {
+func (p *parser) token(s *session, b []byte) {
 	if bytes.HasPrefix(b, []byte(signatureNTLM)) {
-		p.ntlm(tx, b)
+		p.ntlm(s, b)
 		return
 	}
 	tag, body, _, ok := element(b)
@@ -59,15 +59,15 @@ func (p *parser) token(tx *Tx, b []byte) {
 		if tag, body, _, ok = element(rest); !ok || tag != 0xa0 {
 			return
 		}
-		p.negToken(tx, body)
+		p.negToken(s, body)
 	case 0xa0, 0xa1: // NegTokenInit, NegTokenResp
-		p.negToken(tx, body)
+		p.negToken(s, body)
 	}
 }
 
 // negToken reads the sequence in a NegTokenInit or NegTokenResp: the mechanism's
 // token is its element [2] in either.
-func (p *parser) negToken(tx *Tx, b []byte) {
+func (p *parser) negToken(s *session, b []byte) {
 	tag, seq, _, ok := element(b)
 	if !ok || tag != 0x30 {
 		return
@@ -79,7 +79,7 @@ func (p *parser) negToken(tx *Tx, b []byte) {
 		}
 		if tag == 0xa2 {
 			if tag, token, _, ok := element(body); ok && tag == 0x04 {
-				p.mechanism(tx, token)
+				p.mechanism(s, token)
 			}
 			return
 		}
@@ -88,9 +88,9 @@ func (p *parser) negToken(tx *Tx, b []byte) {
 }
 
 // mechanism reads a mechanism's token.
-func (p *parser) mechanism(tx *Tx, b []byte) {
+func (p *parser) mechanism(s *session, b []byte) {
 	if bytes.HasPrefix(b, []byte(signatureNTLM)) {
-		p.ntlm(tx, b)
+		p.ntlm(s, b)
 		return
 	}
 	tag, body, _, ok := element(b)
@@ -105,7 +105,7 @@ func (p *parser) mechanism(tx *Tx, b []byte) {
 	if !ok {
 		return
 	}
-	tx.session.krb = &kerberos{realm: realm, snames: snames[:min(len(snames), MaxSNames)]}
+	s.krb = &kerberos{realm: realm, snames: snames[:min(len(snames), MaxSNames)]}
 }
 
 // Flags of an NTLMSSP message. [MS-NLMP] section 2.2.2.5.
@@ -118,42 +118,59 @@ const (
 //
 //	0 signature, 8 type; then length, room and offset of: 12 LM response,
 //	20 NT response, 28 domain, 36 user, 44 host, 52 session key; 60 flags, 64 version
-func (p *parser) ntlm(tx *Tx, b []byte) {
+func (p *parser) ntlm(s *session, b []byte) {
 	if len(b) < 12 {
-		tx.AddEvent(EventMalformedNTLMSSPRequest)
+		p.event(EventMalformedNTLMSSPRequest)
 		return
 	}
 	if binary.LittleEndian.Uint32(b[8:]) != 3 {
 		return
 	}
 	if len(b) < 64 {
-		tx.AddEvent(EventMalformedNTLMSSPRequest)
+		p.event(EventMalformedNTLMSSPRequest)
 		return
 	}
 	n := &ntlmssp{}
 	flags := binary.LittleEndian.Uint32(b[60:])
-	unicode := flags&ntlmUnicode != 0
-	for _, f := range []struct {
-		at int
-		to *[]byte
-	}{{28, &n.domain}, {36, &n.user}, {44, &n.host}} {
-		size, off := int(binary.LittleEndian.Uint16(b[f.at:])), int(binary.LittleEndian.Uint32(b[f.at+4:]))
+	first, last := len(b), 0
+	for at, to := range ntlmFields(n) {
+		f := b[12+8*at:]
+		size, off := int(binary.LittleEndian.Uint16(f)), int(binary.LittleEndian.Uint32(f[4:]))
+		v, ok := part(b, off, size)
 		if size == 0 {
 			continue
 		}
-		s, ok := part(b, off, size)
 		if !ok {
-			tx.AddEvent(EventMalformedNTLMSSPRequest)
+			p.event(EventMalformedNTLMSSPRequest)
 			return
 		}
-		if unicode {
-			*f.to = narrow(s)
+		first = min(first, off)
+		if to == nil {
+			continue
+		}
+		n.odd = n.odd || off < last
+		last = off + size
+		if flags&ntlmUnicode != 0 {
+			*to = dense(v)
 		} else {
-			*f.to = clip(s)
+			*to = clip(v)
 		}
 	}
-	if flags&ntlmVersion != 0 && len(b) >= 72 {
+	if flags&ntlmVersion != 0 && first >= 72 && len(b) >= 72 {
 		n.version = clip(b[64:72])
 	}
-	tx.session.ntlm = n
+	s.ntlm = n
+}
+
+// ntlmFields lists where the fields of an AUTHENTICATE message go, in the order of its
+// header.
+func ntlmFields(n *ntlmssp) [6]*[]byte {
+	return [6]*[]byte{nil, nil, &n.domain, &n.user, &n.host, nil}
+}
+
+// mark notes at tx what is odd about the names in s.
+func (s *session) mark(tx *Tx) {
+	if s.ntlm != nil && s.ntlm.odd {
+		tx.AddEvent(EventUnusualNTLMSSPOrder)
+	}
 }

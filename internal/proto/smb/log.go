@@ -60,7 +60,7 @@ func (t *Tx) kind() string {
 
 func (n *names) log(t *Tx, w *jsonw.Writer) {
 	w.Uint("id", t.ID+1)
-	w.Text("dialect", t.p.dialectName())
+	text(w, "dialect", t.p.dialectName())
 	w.Str("command", commandName(t.Version, t.Command))
 	if t.status.set {
 		name, code := n.status(t.status)
@@ -72,8 +72,8 @@ func (n *names) log(t *Tx, w *jsonw.Writer) {
 	switch {
 	case t.file != nil:
 		f := t.file
-		w.Text("filename", f.name)
-		w.Text("share", f.share)
+		text(w, "filename", f.name)
+		text(w, "share", f.share)
 		f.id.write("fuid", w)
 	case t.tree != nil:
 		t.tree.log(t, w)
@@ -118,6 +118,12 @@ func (id *fileID) write(k string, w *jsonw.Writer) {
 	w.Bytes(k, b)
 }
 
+// text writes k: v with v as bytes from the wire.
+func text(w *jsonw.Writer, k string, v []byte) { w.Bytes(k, lossy(v)) }
+
+// textValue writes v as a value.
+func textValue(w *jsonw.Writer, v []byte) { w.BytesValue(lossy(v)) }
+
 func appendHex(dst []byte, b ...byte) []byte {
 	const digits = "0123456789abcdef"
 	for _, c := range b {
@@ -139,7 +145,7 @@ func appendGUID(dst, b []byte) []byte {
 func (n *negotiate) log(w *jsonw.Writer) {
 	w.Array("client_dialects")
 	for _, d := range n.dialects {
-		w.TextValue(d)
+		textValue(w, d)
 	}
 	for _, d := range n.dialects2 {
 		w.StrValue(dialectName(d))
@@ -166,19 +172,19 @@ func (n *negotiate) log(w *jsonw.Writer) {
 func (s *session) log(w *jsonw.Writer) {
 	if k := s.krb; k != nil {
 		w.Object("kerberos")
-		w.Text("realm", k.realm)
+		text(w, "realm", k.realm)
 		w.Array("snames")
 		for _, n := range k.snames {
-			w.TextValue(n)
+			textValue(w, n)
 		}
 		w.CloseArray()
 		w.Close()
 	}
 	if n := s.ntlm; n != nil {
 		w.Object("ntlmssp")
-		w.Text("domain", n.domain)
-		w.Text("user", n.user)
-		w.Text("host", n.host)
+		text(w, "domain", n.domain)
+		text(w, "user", n.user)
+		text(w, "host", n.host)
 		if v := n.version; v != nil {
 			b := strconv.AppendUint(nil, uint64(v[0]), 10)
 			b = strconv.AppendUint(append(b, '.'), uint64(v[1]), 10)
@@ -199,16 +205,16 @@ func (s *session) log(w *jsonw.Writer) {
 // system writes the names of a side's systems.
 func system(k string, os, lm []byte, w *jsonw.Writer) {
 	w.Object(k)
-	w.Text("native_os", os)
-	w.Text("native_lm", lm)
+	text(w, "native_os", os)
+	text(w, "native_lm", lm)
 	w.Close()
 }
 
 func (c *treeConnect) log(t *Tx, w *jsonw.Writer) {
 	if c.pipe {
-		w.Text("named_pipe", c.name)
+		text(w, "named_pipe", c.name)
 	} else {
-		w.Text("share", c.name)
+		text(w, "share", c.name)
 	}
 	if t.Version == 2 {
 		kind := "UNKNOWN"
@@ -219,9 +225,9 @@ func (c *treeConnect) log(t *Tx, w *jsonw.Writer) {
 		return
 	}
 	w.Object("service")
-	w.Text("request", c.reqServe)
+	text(w, "request", c.reqServe)
 	if c.answered {
-		w.Text("response", c.respServe)
+		text(w, "response", c.respServe)
 	}
 	w.Close()
 }
@@ -231,9 +237,9 @@ func (c *create) log(w *jsonw.Writer) {
 	case len(c.name) == 0:
 		w.Str("filename", "<share_root>")
 	case c.directory:
-		w.Text("directory", c.name)
+		text(w, "directory", c.name)
 	default:
-		w.Text("filename", c.name)
+		text(w, "filename", c.name)
 	}
 	disposition := "UNKNOWN"
 	if int(c.disposition) < len(dispositions) {
@@ -268,14 +274,14 @@ func (r *rename) log(w *jsonw.Writer) {
 		w.Close()
 	}
 	w.Object("rename")
-	w.Text("from", r.from)
-	w.Text("to", r.to)
+	text(w, "from", r.from)
+	text(w, "to", r.to)
 	w.Close()
 	r.id.write("fuid", w)
 }
 
 func (s *setInfo) log(w *jsonw.Writer) {
-	w.Text("filename", s.name)
+	text(w, "filename", s.name)
 	w.Str("access", access(s.deleteOnClose))
 	if s.sub != "" {
 		w.Str("subcmd", s.sub)
@@ -339,8 +345,9 @@ func (c *pipeTx) writeIfaces(w *jsonw.Writer, bind bool) {
 		w.Open()
 		f.Write(w)
 		if bind && f.Acked {
-			w.Uint("ack_result", uint64(f.Result))
-			w.Uint("ack_reason", uint64(f.Reason))
+			// Suricata takes the two bytes of the result for result and reason.
+			w.Uint("ack_result", uint64(f.Result&0xff))
+			w.Uint("ack_reason", uint64(f.Result>>8))
 		}
 		w.Close()
 	}

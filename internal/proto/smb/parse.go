@@ -22,6 +22,7 @@ type parser struct {
 	dialect  uint16 // SMB2, 0 while not known
 	dialect1 []byte // SMB1, nil while not known
 	offered  [][]byte
+	nego1    *Tx    // SMB1 negotiation that may be answered in SMB2
 	maxRead  uint32 // as negotiated, 0 while not known
 	maxWrite uint32
 
@@ -37,8 +38,8 @@ type parser struct {
 	ifaces []dcerpc.Context // of the last bind
 	calls  []*Tx            // DCE/RPC calls without an answer, oldest first
 	open   []*Tx            // transactions that are not complete, oldest first
+	cur    *Tx              // begun by the message in work
 	broken bool
-	gaps   [2]bool // bytes were lost in the direction at some time
 }
 
 func newParser(c *proto.Conn, cfg *config) *parser {
@@ -60,8 +61,17 @@ type pending struct {
 	id     fileID // read, and pipe operations: the file
 	offset uint64 // read
 	name   []byte // create
-	isPipe bool
+	use    use
 }
+
+// use is what is read from or written to.
+type use uint8
+
+const (
+	useFile use = iota // a file, as far as is known
+	useRPC             // a pipe that carries DCE/RPC
+	usePipe            // another pipe
+)
 
 // treeKey names a share in use.
 type treeKey struct {
@@ -181,7 +191,6 @@ func (p *parser) packet(dir proto.Dir, h *half, b []byte, off uint64) (n, want i
 // Gap implements proto.Parser.
 func (p *parser) Gap(dir proto.Dir, n int) bool {
 	h := &p.half[dir]
-	p.gaps[dir] = true
 	if h.file != nil {
 		k := min(n, h.fileLeft)
 		p.fileGap(h, k)
@@ -219,10 +228,19 @@ func (p *parser) event(e proto.EventID) {
 	}
 }
 
+// malformed notes at the transaction that the message in work began that the message
+// is not as it should be. What begins none is let pass, as in Suricata.
+func (p *parser) malformed() {
+	if p.cur != nil {
+		p.cur.AddEvent(EventMalformedData)
+	}
+}
+
 // newTx begins a transaction of a command.
 func (p *parser) newTx(version uint8, cmd uint16) *Tx {
 	p.tidy()
 	tx := &Tx{p: p, Version: version, Command: cmd}
+	p.cur = tx
 	p.c.NewTx(tx)
 	p.open = append(p.open, tx)
 	if len(p.open) > p.cfg.maxTx {

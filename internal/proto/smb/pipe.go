@@ -10,30 +10,80 @@ const maxRPCType = 20
 
 // pipe is what is known of a named pipe in use.
 type pipe struct {
+	rpc  bool   // DCE/RPC was seen in it
 	part []byte // start of a fragment whose rest comes with the next read
+}
+
+// services are the pipes that are taken to carry DCE/RPC, as in Suricata.
+var services = [...]string{"atsvc", "lsarpc", "samr", "spoolss", "srvsvc", "svcctl", "winreg"}
+
+// isService tells whether name is that of a pipe that carries DCE/RPC.
+func isService(name []byte) bool {
+	if len(name) > 0 && name[0] == '\\' {
+		name = name[1:]
+	}
+	for _, s := range services {
+		if string(name) == s {
+			return true
+		}
+	}
+	return false
+}
+
+// looksRPC tells whether b begins like a fragment of DCE/RPC.
+func looksRPC(b []byte) bool {
+	h, ok := dcerpc.ReadHeader(b)
+	return ok && h.Major == 5 && h.Minor <= 1 && h.Type <= maxRPCType && h.Len >= 16 && b[4]&0xee == 0 && b[5] <= 3
+}
+
+// useOf says what id, which is reached through tree k, is. When the tree is not
+// known, data, the start of what is transferred, decides.
+func (p *parser) useOf(k treeKey, id fileID, data []byte) use {
+	t, known := p.trees.get(k)
+	name, _ := p.names.get(id)
+	switch service := isService(name); {
+	case known && !t.pipe:
+		return useFile
+	case service:
+		return useRPC
+	case known:
+		return usePipe
+	}
+	if st, ok := p.pipes.get(id); ok && st.rpc {
+		return useRPC
+	}
+	if !looksRPC(data) {
+		return useFile
+	}
+	st, ok := p.pipes.get(id)
+	if !ok {
+		st = &pipe{}
+		p.pipes.put(id, st)
+	}
+	st.rpc = true
+	return useRPC
 }
 
 // call takes what the client wrote to a pipe. k is the SMB request that brought it.
 func (p *parser) call(version uint8, cmd uint16, ssn uint64, tree uint32, k reqKey, id fileID, data []byte) *Tx {
 	h, ok := dcerpc.ReadHeader(data)
 	if !ok {
-		p.await(k, pending{cmd: cmd, id: id, isPipe: true})
-		p.event(EventMalformedData)
+		p.await(k, pending{cmd: cmd, id: id, use: useRPC})
 		return nil
 	}
 	frag := data[:min(len(data), max(int(h.Len), 16))]
 	var tx *Tx
 	if h.Type == dcerpc.TypeRequest && h.Flags&dcerpc.FlagFirst == 0 {
-		tx = p.callOf(h.CallID, ssn, tree, func(c *pipeTx, done bool) bool {
-			return c.typ[0] == dcerpc.TypeRequest && c.set[0] && !done
+		tx = p.callOf(h.CallID, ssn, id, func(c *pipeTx, sent bool) bool {
+			return c.typ[0] == dcerpc.TypeRequest && c.set[0] && !sent
 		})
-		p.await(k, pending{tx: tx, cmd: cmd, id: id, isPipe: true})
+		p.await(k, pending{tx: tx, cmd: cmd, id: id, use: useRPC})
 		if tx == nil {
 			return nil
 		}
 	} else {
 		tx = p.newCall(version, cmd, ssn, tree, id, h.CallID)
-		p.await(k, pending{tx: tx, cmd: cmd, id: id, isPipe: true})
+		p.await(k, pending{tx: tx, cmd: cmd, id: id, use: useRPC})
 		tx.pipe.set[proto.ToServer], tx.pipe.typ[proto.ToServer] = true, h.Type
 	}
 	c := tx.pipe
@@ -50,7 +100,6 @@ func (p *parser) call(version uint8, cmd uint16, ssn uint64, tree uint32, k reqK
 		p.stub(tx, proto.ToServer, r.Stub)
 	case h.Type == dcerpc.TypeBind:
 		p.ifaces = dcerpc.AppendBind(nil, &h, frag)
-		c.bind = true
 	case h.Type > maxRPCType:
 		tx.AddEvent(EventMalformedData)
 	}
@@ -77,15 +126,23 @@ func (p *parser) newCall(version uint8, cmd uint16, ssn uint64, tree uint32, id 
 	return tx
 }
 
-// callOf returns the oldest call with this id for which fits holds.
-func (p *parser) callOf(callID uint32, ssn uint64, tree uint32, fits func(c *pipeTx, sent bool) bool) *Tx {
+// callOf returns the oldest call with this id for which fits holds; one of the same
+// pipe is preferred.
+func (p *parser) callOf(callID uint32, ssn uint64, id fileID, fits func(c *pipeTx, sent bool) bool) *Tx {
+	var other *Tx
 	for _, tx := range p.calls {
-		if tx.pipe.callID == callID && tx.Session == ssn && tx.Tree == tree && !tx.Complete() &&
-			fits(tx.pipe, tx.done(proto.ToServer)) {
+		c := tx.pipe
+		if c.callID != callID || tx.Session != ssn || tx.Complete() || !fits(c, tx.done(proto.ToServer)) {
+			continue
+		}
+		if c.id == id {
 			return tx
 		}
+		if other == nil {
+			other = tx
+		}
 	}
-	return nil
+	return other
 }
 
 // stub adds a fragment's stub data to a call.
@@ -143,7 +200,7 @@ func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fi
 
 // fragment takes one fragment from the server.
 func (p *parser) fragment(version uint8, cmd uint16, ssn uint64, tree uint32, id fileID, h *dcerpc.Header, b []byte, s status) {
-	tx := p.callOf(h.CallID, ssn, tree, func(*pipeTx, bool) bool { return true })
+	tx := p.callOf(h.CallID, ssn, id, func(*pipeTx, bool) bool { return true })
 	if tx == nil {
 		tx = p.newCall(version, cmd, ssn, tree, id, h.CallID)
 		tx.end(proto.ToServer)

@@ -39,7 +39,9 @@ const (
 	EventWriteRequestTooLarge
 	EventWriteQueueSizeExceeded
 	EventWriteQueueCntExceeded
+	EventUnusualNTLMSSPOrder
 	EventTooManyTransactions
+	EventTruncatedFileData
 )
 
 func events() []string {
@@ -63,7 +65,9 @@ func events() []string {
 		"write_request_too_large",
 		"write_queue_size_exceeded",
 		"write_queue_cnt_exceeded",
+		"unusual_ntlmssp_order",
 		"too_many_transactions",
+		"truncated_file_data",
 	}
 }
 

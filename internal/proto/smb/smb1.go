@@ -173,7 +173,7 @@ func (p *parser) stream1(dir proto.Dir, h *half, b []byte, size int, off uint64)
 			return 0, 0, false
 		}
 	case hd.cmd == cmd1ReadAndX && dir == proto.ToClient && hd.fine():
-		if w, _ := p.pending.get(hd.key(cmd1ReadAndX)); w.isPipe && size <= MaxRecord {
+		if w, _ := p.pending.get(hd.key(cmd1ReadAndX)); w.use != useFile && size <= MaxRecord {
 			return 0, 0, false
 		}
 	default:
@@ -247,7 +247,8 @@ func (p *parser) frames1(dir proto.Dir, off uint64, size int) {
 
 // message1 takes a whole message: a command and the AndX commands behind it.
 func (p *parser) message1(dir proto.Dir, m []byte, off uint64) {
-	if len(m) < head1Len+1 {
+	p.cur = nil
+	if len(m) < head1Len {
 		p.event(EventMalformedData)
 		return
 	}
@@ -321,7 +322,7 @@ func (p *parser) request1(hd *head1, k *block) {
 		p.begin1(hd, k)
 	}
 	if !ok {
-		p.event(EventMalformedData)
+		p.malformed()
 	}
 }
 
@@ -341,14 +342,21 @@ func (p *parser) negotiateRequest1(hd *head1, k *block) bool {
 		}
 		b = b[i+1:]
 	}
-	p.offered = n.dialects
+	p.offered, p.nego1 = n.dialects, tx
 	return !k.short
 }
 
 func (p *parser) sessionRequest1(hd *head1, k *block) bool {
-	tx := p.begin1(hd, k)
 	s := &session{smb1: true}
+	ok := p.sessionNames1(hd, k, s)
+	tx := p.begin1(hd, k)
 	tx.session = s
+	s.mark(tx)
+	return ok
+}
+
+// sessionNames1 reads what a session setup says of the client.
+func (p *parser) sessionNames1(hd *head1, k *block, s *session) bool {
 	at := 0
 	switch len(k.words) / 2 {
 	case 12: // extended security
@@ -357,12 +365,12 @@ func (p *parser) sessionRequest1(hd *head1, k *block) bool {
 		if !ok {
 			return false
 		}
-		p.token(tx, blob)
+		p.token(s, blob)
 		at = n
 	case 13: // passwords, then account, domain
 		at = int(binary.LittleEndian.Uint16(k.words[14:])) + int(binary.LittleEndian.Uint16(k.words[16:]))
-		user, domain := k.text(hd, &at), k.text(hd, &at)
-		_, _ = user, domain
+		k.text(hd, &at)
+		k.text(hd, &at)
 	case 10:
 		at = int(binary.LittleEndian.Uint16(k.words[14:]))
 		k.text(hd, &at)
@@ -383,7 +391,8 @@ func (p *parser) treeRequest1(hd *head1, k *block) bool {
 		return false
 	}
 	at := int(binary.LittleEndian.Uint16(k.words[6:]))
-	t.name = k.text(hd, &at)
+	// Suricata shows names of SMB1 shares with one backslash less.
+	t.name = bytes.TrimPrefix(k.text(hd, &at), []byte{'\\'})
 	if at > len(k.bytes) {
 		return false
 	}
@@ -403,7 +412,7 @@ func (p *parser) createRequest1(hd *head1, k *block) bool {
 	options := r.u32()
 	c.deleteOnClose, c.directory = options&0x1000 != 0, options&1 != 0
 	at := 0
-	c.name = k.text(hd, &at)
+	c.name = dense(k.text(hd, &at))
 	p.await(hd.key(k.cmd), pending{tx: tx, cmd: uint16(k.cmd), name: c.name})
 	return true
 }
@@ -437,8 +446,11 @@ func (p *parser) readRequest1(hd *head1, k *block) bool {
 	if p.cfg.maxRead != 0 && n > p.cfg.maxRead {
 		p.event(EventReadRequestTooLarge)
 	}
-	t, _ := p.trees.get(hd.tree())
-	p.await(hd.key(k.cmd), pending{cmd: uint16(k.cmd), id: fid(f, hd.uid), offset: offset, isPipe: t.pipe})
+	use := useFile
+	if t, _ := p.trees.get(hd.tree()); t.pipe {
+		use = useRPC
+	}
+	p.await(hd.key(k.cmd), pending{cmd: uint16(k.cmd), id: fid(f, hd.uid), offset: offset, use: use})
 	return true
 }
 
@@ -533,7 +545,9 @@ func (p *parser) transRequest1(hd *head1, k *block) bool {
 	if !ok {
 		return false
 	}
-	p.call(1, uint16(k.cmd), uint64(hd.uid), uint32(hd.tid), hd.key(k.cmd), id, data)
+	if name, _ := p.names.get(id); isService(name) {
+		p.call(1, uint16(k.cmd), uint64(hd.uid), uint32(hd.tid), hd.key(k.cmd), id, data)
+	}
 	return true
 }
 

@@ -18,11 +18,11 @@ func (p *parser) response1(hd *head1, k *block) {
 			p.pending.drop(key)
 		}
 	case cmd1Trans:
-		if ok && w.isPipe {
+		if ok && w.use == useRPC {
 			good = p.transResponse1(hd, k, w)
 		}
 	case cmd1WriteAndX, cmd1Write:
-		if ok && w.isPipe && !hd.fine() {
+		if ok && w.use == useRPC && !hd.fine() {
 			p.refused(w, hd.outcome())
 		}
 	case cmd1Negotiate:
@@ -53,12 +53,13 @@ func (p *parser) response1(hd *head1, k *block) {
 		}
 		return
 	}
-	if !good {
-		p.event(EventMalformedData)
+	if !good && w.tx != nil {
+		w.tx.AddEvent(EventMalformedData)
 	}
 }
 
 func (p *parser) negotiateResponse1(hd *head1, k *block, tx *Tx) bool {
+	p.nego1 = nil
 	if hd.status != 0 {
 		return true
 	}
@@ -134,7 +135,7 @@ func (p *parser) createResponse1(hd *head1, k *block, w pending) bool {
 // readResponse1 takes a read's response that is all here.
 func (p *parser) readResponse1(hd *head1, k *block, w pending) bool {
 	if !hd.fine() {
-		if w.isPipe {
+		if w.use == useRPC {
 			p.refused(w, hd.outcome())
 		}
 		return true
@@ -144,7 +145,7 @@ func (p *parser) readResponse1(hd *head1, k *block, w pending) bool {
 	if !ok {
 		return false
 	}
-	if w.isPipe {
+	if w.use == useRPC {
 		p.reply(1, uint16(k.cmd), uint64(hd.uid), uint32(hd.tid), w.id, data, hd.outcome())
 		return true
 	}

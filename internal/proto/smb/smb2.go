@@ -63,6 +63,7 @@ func readHead2(b []byte) (h head2) {
 
 func (h *head2) response() bool { return h.flags&flag2Response != 0 }
 func (h *head2) key() reqKey    { return reqKey{2, h.id} }
+func (h *head2) share() treeKey { return treeKey{h.session, h.tree} }
 func (h *head2) outcome() status {
 	return status{set: true, nt: true, code: h.status}
 }
@@ -84,13 +85,7 @@ func (p *parser) stream2(dir proto.Dir, h *half, b []byte, size int, off uint64)
 		return 0, 0, false
 	case hd.cmd == cmd2Write && dir == proto.ToServer:
 		fixed = head2Len + write2Len
-		if t, ok := p.trees.get(treeKey{hd.session, hd.tree}); ok && t.pipe && size <= MaxRecord {
-			return 0, 0, false
-		}
 	case hd.cmd == cmd2Read && dir == proto.ToClient:
-		if w, ok := p.pending.get(hd.key()); ok && w.isPipe && size <= MaxRecord {
-			return 0, 0, false
-		}
 		if hd.status != ntSuccess && hd.status != ntBufferOverflow {
 			return 0, 0, false
 		}
@@ -113,8 +108,11 @@ func (p *parser) stream2(dir proto.Dir, h *half, b []byte, size int, off uint64)
 	if at > size || length > size-at {
 		return 0, 0, false
 	}
-	if len(b) < at {
-		return 0, at, false
+	if head := at + min(length, 16); len(b) < head {
+		return 0, head, false
+	}
+	if size <= MaxRecord && p.useNow2(&hd, b, at, length) != useFile {
+		return 0, 0, false
 	}
 	p.frames2(dir, off, size)
 	var tx *Tx
@@ -131,6 +129,20 @@ func (p *parser) stream2(dir proto.Dir, h *half, b []byte, size int, off uint64)
 	return at, 0, true
 }
 
+// useNow2 says what the read or write in b, whose n bytes of data begin at offset at,
+// is about. The first 16 of them are there.
+func (p *parser) useNow2(hd *head2, b []byte, at, n int) use {
+	data := b[at : at+min(n, 16)]
+	if hd.cmd == cmd2Write {
+		return p.useOf(hd.share(), guid(b[head2Len+16:]), data)
+	}
+	w, ok := p.pending.get(hd.key())
+	if !ok || w.use != useFile {
+		return w.use
+	}
+	return p.useOf(hd.share(), w.id, data)
+}
+
 func (p *parser) frames2(dir proto.Dir, off uint64, size int) {
 	p.frame(dir, "smb2.pdu", off, size)
 	p.frame(dir, "smb2.hdr", off, head2Len)
@@ -142,6 +154,7 @@ func (p *parser) frames2(dir proto.Dir, off uint64, size int) {
 // messages2 takes a whole message, which may hold several commands.
 func (p *parser) messages2(dir proto.Dir, b []byte, off uint64) {
 	for range MaxChain {
+		p.cur = nil
 		if len(b) < head2Len {
 			p.event(EventMalformedData)
 			return
@@ -204,7 +217,7 @@ func (p *parser) request2(hd *head2, m []byte) {
 	case cmd2TreeConnect:
 		ok = p.treeRequest2(hd, m)
 	case cmd2TreeDisconnect:
-		p.trees.drop(treeKey{hd.session, hd.tree})
+		p.trees.drop(hd.share())
 		p.begin2(hd)
 	case cmd2Create:
 		ok = p.createRequest2(hd, m)
@@ -226,14 +239,13 @@ func (p *parser) request2(hd *head2, m []byte) {
 		p.begin2(hd)
 	}
 	if !ok {
-		p.event(EventMalformedData)
+		p.malformed()
 	}
 }
 
 func (p *parser) negotiateRequest2(hd *head2, body []byte) bool {
 	tx := p.begin2(hd)
 	n := &negotiate{}
-	tx.nego = n
 	r := reader{b: body}
 	r.skip(2)
 	count := int(r.u16())
@@ -243,6 +255,7 @@ func (p *parser) negotiateRequest2(hd *head2, body []byte) bool {
 	if r.bad {
 		return false
 	}
+	tx.nego = n
 	n.clientGUID = clip(id)
 	for i := 0; i < count; i++ {
 		d := r.u16()
@@ -258,37 +271,39 @@ func (p *parser) negotiateRequest2(hd *head2, body []byte) bool {
 }
 
 func (p *parser) sessionRequest2(hd *head2, m []byte) bool {
-	tx := p.begin2(hd)
-	tx.session = &session{}
+	s := &session{}
 	r := reader{b: m, at: head2Len}
 	r.skip(12)
 	at, n := int(r.u16()), int(r.u16())
 	blob, ok := part(m, at, n)
-	if r.bad || !ok {
-		return false
+	ok = ok && !r.bad
+	if ok {
+		p.token(s, blob)
 	}
-	p.token(tx, blob)
+	tx := p.begin2(hd)
+	tx.session = s
+	s.mark(tx)
 	return true
 }
 
 func (p *parser) treeRequest2(hd *head2, m []byte) bool {
 	tx := p.begin2(hd)
-	tx.tree = &treeConnect{}
 	r := reader{b: m, at: head2Len}
 	r.skip(4)
 	at, n := int(r.u16()), int(r.u16())
-	name, ok := part(m, at, n)
-	if r.bad || !ok {
+	if r.bad {
 		return false
 	}
-	tx.tree.name = narrow(name)
+	tx.tree = &treeConnect{}
+	if name, ok := part(m, at, n); ok {
+		tx.tree.name = dense(name)
+	}
 	return true
 }
 
 func (p *parser) createRequest2(hd *head2, m []byte) bool {
 	tx := p.begin2(hd)
 	c := &create{}
-	tx.create = c
 	r := reader{b: m, at: head2Len}
 	r.skip(36)
 	c.disposition = r.u32()
@@ -299,7 +314,8 @@ func (p *parser) createRequest2(hd *head2, m []byte) bool {
 		return false
 	}
 	c.deleteOnClose, c.directory = options&0x1000 != 0, options&1 != 0
-	c.name = narrow(name)
+	c.name = dense(name)
+	tx.create = c
 	p.await(hd.key(), pending{tx: tx, cmd: hd.cmd, name: c.name})
 	return true
 }
@@ -315,8 +331,7 @@ func (p *parser) readRequest2(hd *head2, body []byte) bool {
 	if p.maxRead != 0 && n > p.maxRead || p.cfg.maxRead != 0 && n > p.cfg.maxRead {
 		p.event(EventReadRequestTooLarge)
 	}
-	t, _ := p.trees.get(treeKey{hd.session, hd.tree})
-	p.await(hd.key(), pending{cmd: hd.cmd, id: guid(id), offset: offset, isPipe: t.pipe})
+	p.await(hd.key(), pending{cmd: hd.cmd, id: guid(id), offset: offset, use: p.useOf(hd.share(), guid(id), nil)})
 	return true
 }
 
@@ -331,12 +346,13 @@ func (p *parser) writeRequest2(hd *head2, m []byte) bool {
 	if !ok {
 		return false
 	}
-	if t, _ := p.trees.get(treeKey{hd.session, hd.tree}); t.pipe {
-		p.call(2, hd.cmd, hd.session, hd.tree, hd.key(), guid(fixed[16:]), data)
-		return true
-	}
-	if tx := p.write2(hd, fixed, n); tx != nil {
-		p.wholeChunk(tx, data)
+	switch id := guid(fixed[16:]); p.useOf(hd.share(), id, data) {
+	case useRPC:
+		p.call(2, hd.cmd, hd.session, hd.tree, hd.key(), id, data)
+	case useFile:
+		if tx := p.write2(hd, fixed, n); tx != nil {
+			p.wholeChunk(tx, data)
+		}
 	}
 	return true
 }
@@ -361,8 +377,8 @@ func (p *parser) write2(hd *head2, fixed []byte, n int) *Tx {
 	}
 	tx := p.fileOf(id, proto.ToServer)
 	if tx == nil {
-		t, _ := p.trees.get(treeKey{hd.session, hd.tree})
-		tx = p.newFile(id, proto.ToServer, 2, hd.cmd, t.name)
+		// Suricata shows no share for what is written.
+		tx = p.newFile(id, proto.ToServer, 2, hd.cmd, nil)
 		tx.Session, tx.Tree = hd.session, hd.tree
 	}
 	if !p.chunk(tx, offset, n) {
@@ -381,11 +397,7 @@ func (p *parser) ioctlRequest2(hd *head2, m []byte) bool {
 		p.begin2(hd)
 		return false
 	}
-	if t, _ := p.trees.get(treeKey{hd.session, hd.tree}); t.pipe && function == fsctlPipeTransceive {
-		data, ok := part(m, at, n)
-		if !ok {
-			return false
-		}
+	if data, ok := part(m, at, n); ok && function == fsctlPipeTransceive && p.useOf(hd.share(), guid(id), data) == useRPC {
 		p.call(2, hd.cmd, hd.session, hd.tree, hd.key(), guid(id), data)
 		return true
 	}
@@ -416,14 +428,20 @@ func (p *parser) setInfoRequest2(hd *head2, m []byte) bool {
 			return false
 		}
 		tx := p.begin2(hd)
-		from, _ := p.names.get(guid(id))
-		tx.rename = &rename{id: guid(id), from: from, to: narrow(name), info: "SMB2_FILE_RENAME_INFO"}
+		from, known := p.names.get(guid(id))
+		if !known {
+			from = []byte("<unknown>")
+		}
+		tx.rename = &rename{id: guid(id), from: from, to: dense(name), info: "SMB2_FILE_RENAME_INFO"}
 	case 0x0d: // FileDispositionInformation
 		if len(data) < 1 {
 			return false
 		}
 		tx := p.begin2(hd)
-		name, _ := p.names.get(guid(id))
+		name, known := p.names.get(guid(id))
+		if !known {
+			name = []byte("<unknown>")
+		}
 		tx.setInfo = &setInfo{id: guid(id), name: name, deleteOnClose: data[0]&1 != 0}
 	}
 	return true
@@ -450,10 +468,19 @@ func (p *parser) response2(hd *head2, m []byte) {
 		good = p.readResponse2(hd, m)
 		p.pending.drop(hd.key())
 	case cmd2Ioctl, cmd2Write:
-		if ok && w.isPipe {
+		switch {
+		case ok && w.use == useRPC:
 			good = p.pipeResponse2(hd, w, m)
+		case hd.cmd == cmd2Ioctl && hd.status == ntSuccess:
+			good = len(body) >= 48
 		}
 	case cmd2Negotiate:
+		if !ok && p.nego1 != nil {
+			// The client asked in SMB1 and offered SMB2.
+			w, ok = pending{tx: p.nego1}, true
+			w.tx.Session, w.tx.Tree = hd.session, hd.tree
+			p.nego1 = nil
+		}
 		if ok && w.tx.nego != nil {
 			good = p.negotiateResponse2(hd, w.tx, body)
 		}
@@ -468,15 +495,14 @@ func (p *parser) response2(hd *head2, m []byte) {
 			good = p.createResponse2(hd, w, body)
 		}
 	}
-	if ok && w.tx != nil && w.tx.pipe == nil {
-		w.tx.answer(hd.outcome())
-		if !good {
-			w.tx.AddEvent(EventMalformedData)
-		}
+	if w.tx == nil {
 		return
 	}
-	if !good {
-		p.event(EventMalformedData)
+	if !good && hd.cmd == cmd2Ioctl {
+		w.tx.AddEvent(EventMalformedData)
+	}
+	if w.tx.pipe == nil {
+		w.tx.answer(hd.outcome())
 	}
 }
 
@@ -521,7 +547,7 @@ func (p *parser) treeResponse2(hd *head2, w pending, known bool, body []byte) bo
 		t.name = c.name
 		w.tx.Tree = hd.tree
 	}
-	p.trees.put(treeKey{hd.session, hd.tree}, t)
+	p.trees.put(hd.share(), t)
 	return true
 }
 
@@ -553,7 +579,7 @@ func (p *parser) createResponse2(hd *head2, w pending, body []byte) bool {
 func (p *parser) readResponse2(hd *head2, m []byte) bool {
 	w, _ := p.pending.get(hd.key())
 	if hd.status != ntSuccess && hd.status != ntBufferOverflow {
-		if w.isPipe {
+		if w.use == useRPC {
 			p.refused(w, hd.outcome())
 		}
 		return true
@@ -566,12 +592,16 @@ func (p *parser) readResponse2(hd *head2, m []byte) bool {
 	if !ok {
 		return false
 	}
-	if w.isPipe {
-		p.reply(2, hd.cmd, hd.session, hd.tree, w.id, data, hd.outcome())
-		return true
+	if w.use == useFile {
+		w.use = p.useOf(hd.share(), w.id, data)
 	}
-	if tx := p.read2(hd, n); tx != nil {
-		p.wholeChunk(tx, data)
+	switch w.use {
+	case useRPC:
+		p.reply(2, hd.cmd, hd.session, hd.tree, w.id, data, hd.outcome())
+	case useFile:
+		if tx := p.read2(hd, n); tx != nil {
+			p.wholeChunk(tx, data)
+		}
 	}
 	return true
 }
@@ -590,7 +620,7 @@ func (p *parser) read2(hd *head2, n int) *Tx {
 	}
 	tx := p.fileOf(w.id, proto.ToClient)
 	if tx == nil {
-		t, _ := p.trees.get(treeKey{hd.session, hd.tree})
+		t, _ := p.trees.get(hd.share())
 		tx = p.newFile(w.id, proto.ToClient, 2, hd.cmd, t.name)
 		tx.Session, tx.Tree = hd.session, hd.tree
 	}

@@ -90,20 +90,19 @@ type negotiate struct {
 
 // session is a session setup.
 type session struct {
-	smb1              bool
-	ntlm              *ntlmssp
-	krb               *kerberos
-	reqOS, reqLM      []byte
-	respOS, respLM    []byte
-	hasReq, hasResp   bool
-	malformedResponse bool
+	smb1            bool
+	ntlm            *ntlmssp
+	krb             *kerberos
+	reqOS, reqLM    []byte
+	respOS, respLM  []byte
+	hasReq, hasResp bool
 }
 
 // ntlmssp is what an NTLMSSP AUTHENTICATE message says.
 type ntlmssp struct {
 	domain, user, host []byte
 	version            []byte // 8 bytes, nil: none
-	warning            bool
+	odd                bool   // the names are not in the usual order
 }
 
 // kerberos is the ticket a client shows.
@@ -165,18 +164,15 @@ type fileTx struct {
 
 // pipeTx is a DCE/RPC call over a named pipe.
 type pipeTx struct {
-	id        fileID
-	callID    uint32
-	set       [2]bool // the direction was seen
-	typ       [2]uint8
-	opnum     uint16
-	context   uint16
-	frags     [2]uint32
-	stub      [2][]byte
-	stubCut   [2]int
-	little    [2]bool
-	ifaces    []dcerpc.Context // of the connection when the call was made
-	bind      bool
-	msgID     uint64 // of the SMB request that carried it
-	waitsPipe bool
+	id      fileID
+	callID  uint32
+	set     [2]bool // the direction was seen
+	typ     [2]uint8
+	opnum   uint16
+	context uint16
+	frags   [2]uint32
+	stub    [2][]byte
+	stubCut [2]int
+	little  [2]bool
+	ifaces  []dcerpc.Context // of the connection when the call was made
 }

@@ -1,6 +1,9 @@
 package smb
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // reader reads little-endian numbers; bad tells that it ran out of bytes, and from
 // then on everything read is zero.
@@ -64,9 +67,20 @@ func part(b []byte, off, size int) ([]byte, bool) {
 	return b[off : off+size], true
 }
 
-// narrow turns UTF-16 text into bytes as Suricata does: of each unit the low byte.
-// Rules with ASCII contents match, other scripts keep their low bytes. It ends at
-// the first zero unit and copies.
+// dense turns UTF-16 text into bytes as Suricata does in SMB2: all that are not zero.
+// Rules with ASCII contents match. It copies.
+func dense(b []byte) []byte {
+	out := make([]byte, 0, min(len(b), MaxName)/2+1)
+	for _, c := range b {
+		if c != 0 && len(out) < MaxName/2 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// narrow turns UTF-16 text into bytes as Suricata does in SMB1: of each unit the low
+// byte. It ends at the first zero unit and copies.
 func narrow(b []byte) []byte {
 	out := make([]byte, 0, min(len(b), MaxName)/2+1)
 	for i := 0; i < len(b) && len(out) < MaxName/2; i += 2 {
@@ -97,6 +111,20 @@ func wstring(b []byte) (s []byte, used int) {
 		}
 	}
 	return narrow(b), len(b)
+}
+
+// lossy returns b with bytes that are not UTF-8 replaced, as EVE shows names of SMB.
+func lossy(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+8)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		out = utf8.AppendRune(out, r)
+		b = b[n:]
+	}
+	return out
 }
 
 // clip copies at most MaxName bytes of b.
