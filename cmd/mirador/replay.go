@@ -434,7 +434,11 @@ func (p *player) prepare(out string) error {
 	if err != nil {
 		return err
 	}
-	o.IgnoreChecksums = f.checksum == "none"
+	how := f.checksum
+	if c, ok := e.flat.Get("pcap-file.checksum-checks"); how == "auto" && ok && c == "no" {
+		how = "none"
+	}
+	o.IgnoreChecksums = how == "none"
 	if o.IgnoreChecksums {
 		o.Stream.ChecksumValidation = false
 	}
