@@ -45,6 +45,8 @@ type Options struct {
 	Thresholds []rule.EventRule
 	// Reputation holds the categories and lists for iprep; nil: none.
 	Reputation *Reputation
+	// Countries is the database of geoip; nil: none.
+	Countries *CountryDB
 	// Features tells what requires:feature may ask for; nil offers nothing.
 	Features func(name string) bool
 	// Version is the Suricata version claimed (requires); zero is 8.0.7.

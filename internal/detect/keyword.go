@@ -51,6 +51,7 @@ func families() [][]keyword {
 		fileKeywords(),
 		datasetKeywords(),
 		reputationKeywords(),
+		geoKeywords(),
 		entropyKeywords(),
 		base64Keywords(),
 		asn1Keywords(),

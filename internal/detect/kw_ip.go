@@ -19,7 +19,6 @@ func ipKeywords() []keyword {
 		{name: "fragbits", arg: argNeed, setup: setFragbits, doc: "IPv4 fragmentation bits"},
 		{name: "fragoffset", arg: argNeed, setup: setFragoffset, doc: "fragment offset"},
 		{name: "sameip", arg: argNone, setup: setSameIP, doc: "source and destination are the same"},
-		{name: "geoip", arg: argNeed, setup: setGeoIP, doc: "country of an address (needs a database)"},
 		{name: "vlan.id", arg: argNeed, setup: setVLANID, doc: "VLAN id"},
 		{name: "vlan.layers", arg: argNeed, setup: setVLANLayers, doc: "number of VLAN tags"},
 		{name: "l3_proto", arg: argNeed, setup: setL3Proto, doc: "IP version"},
@@ -342,10 +341,6 @@ func (sameIPCheck) match(w *Worker) bool {
 func setSameIP(b *builder, _ *rule.Option) error {
 	b.check(sameIPCheck{}, false)
 	return nil
-}
-
-func setGeoIP(b *builder, o *rule.Option) error {
-	return refuse(0, "leave the rule out", "no GeoIP database is supported")
 }
 
 type vlanCheck struct {

@@ -110,6 +110,6 @@ func setIPRep(b *builder, o *rule.Option) error {
 		}
 		k.u.A = n
 	}
-	b.check(k, false)
+	b.check(k, true)
 	return nil
 }

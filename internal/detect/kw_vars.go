@@ -347,7 +347,7 @@ func (b *builder) addXbit(x *xbit) error {
 		}
 	}
 	if x.cmd == bitIsSet || x.cmd == bitIsNotSet {
-		b.check(x, false)
+		b.check(x, x.track != trackTx)
 		return nil
 	}
 	b.after(x)
