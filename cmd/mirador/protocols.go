@@ -11,6 +11,7 @@ import (
 	"mirador/internal/proto/mqtt"
 	"mirador/internal/proto/pgsql"
 	"mirador/internal/proto/quic"
+	"mirador/internal/proto/rfb"
 	"mirador/internal/proto/sip"
 	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/ssh"
@@ -28,6 +29,7 @@ func protocols() []*proto.Protocol {
 		mqtt.Protocol(),
 		sip.Protocol(),
 		pgsql.Protocol(),
+		rfb.Protocol(),
 		dcerpc.Protocol(),
 		krb5.Protocol(),
 		ldap.Protocol(),
