@@ -89,64 +89,60 @@ func (m *message) headerLine(i int) ([]byte, bool) {
 	return m.lines[from:m.lineEnds[i]], true
 }
 
-// getter is the Get of a field.
-type getter = func(c *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool)
+// reader reads the i-th value of a field from a message, false when there is none.
+type reader func(t *Tx, m *message, dir proto.Dir, i int) ([]byte, bool)
 
-// of adapts f, which reads a message, to a getter. Without a first line there is
-// nothing to read.
-func of(f func(t *Tx, m *message, dir proto.Dir) ([]byte, bool)) getter {
-	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir, _ int) ([]byte, bool) {
+// behind makes read the Get of a field of the part at: there is nothing before
+// the progress is beyond that part.
+func behind(at [2]uint8, read reader) func(*proto.Conn, proto.Tx, proto.Dir, int) ([]byte, bool) {
+	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool) {
 		t, ok := tx.(*Tx)
-		if !ok {
+		if !ok || t.Progress[dir] <= at[dir] && !(t.interim && dir == proto.ToClient && at[dir] == ResponseLine) {
 			return nil, false
 		}
-		return f(t, &t.msg[dir], dir)
+		return read(t, &t.msg[dir], dir, i)
 	}
 }
 
 // ofHeader reads one header.
-func ofHeader(name string) getter {
-	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir, _ int) ([]byte, bool) {
-		t, ok := tx.(*Tx)
-		if !ok {
-			return nil, false
-		}
-		return t.Header(dir, name)
-	}
+func ofHeader(name string) reader {
+	return func(t *Tx, _ *message, dir proto.Dir, _ int) ([]byte, bool) { return t.Header(dir, name) }
 }
 
 // some returns b and whether it has a byte.
 func some(b []byte) ([]byte, bool) { return b, len(b) > 0 }
 
-func getURI(t *Tx, _ *message, _ proto.Dir) ([]byte, bool) { return some(t.uri) }
+func getURI(t *Tx, _ *message, _ proto.Dir, _ int) ([]byte, bool) { return some(t.uri) }
 
-func getRawURI(t *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+func getRawURI(t *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
 	if t.noRequest {
 		return t.path, true
 	}
 	return m.bytes(t.target), t.hasURI
 }
 
-func getMethod(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(t.methodB)) }
+func getMethod(t *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) { return some(m.bytes(t.methodB)) }
 
-func getLine(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(m.line)) }
+func getLine(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) { return some(m.bytes(m.line)) }
 
-func getProtocol(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(m.proto)) }
+func getProtocol(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) { return some(m.bytes(m.proto)) }
 
-func getStatus(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(t.statusB)) }
+func getStatus(t *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) { return some(m.bytes(t.statusB)) }
 
-func getStatusMsg(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return some(m.bytes(t.statusMsg)) }
+func getStatusMsg(t *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
+	return some(m.bytes(t.statusMsg))
+}
 
-func getHost(t *Tx, _ *message, _ proto.Dir) ([]byte, bool) { return some(t.host) }
+func getHost(t *Tx, _ *message, _ proto.Dir, _ int) ([]byte, bool) { return some(t.host) }
 
-func getRawHost(t *Tx, _ *message, dir proto.Dir) ([]byte, bool) {
+func getRawHost(t *Tx, _ *message, dir proto.Dir, _ int) ([]byte, bool) {
 	if t.uriHost {
 		return some(t.host)
 	}
 	return t.Header(dir, "host")
 }
 
-func getHeader(_ *Tx, m *message, dir proto.Dir) ([]byte, bool) {
+func getHeader(_ *Tx, m *message, dir proto.Dir, _ int) ([]byte, bool) {
 	if len(m.hdrs) == 0 {
 		return nil, false
 	}
@@ -162,38 +158,32 @@ func cookieName(dir proto.Dir) string {
 }
 
 // getRawHeader returns the header block and, once it is there, the trailer.
-func getRawHeader(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+func getRawHeader(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
 	if m.trailer.n > 0 {
 		return m.raw[m.block.off:], true
 	}
 	return some(m.bytes(m.block))
 }
 
-func getNames(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+func getNames(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
 	if len(m.hdrs) == 0 {
 		return nil, false
 	}
 	return m.headerNames(), true
 }
 
-func getStart(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) {
+func getStart(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
 	if m.line.n == 0 {
 		return nil, false
 	}
 	return m.startBlock(), true
 }
 
-func getCookie(t *Tx, _ *message, dir proto.Dir) ([]byte, bool) {
+func getCookie(t *Tx, _ *message, dir proto.Dir, _ int) ([]byte, bool) {
 	return t.Header(dir, cookieName(dir))
 }
 
-func getHeaderLine(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool) {
-	t, ok := tx.(*Tx)
-	if !ok {
-		return nil, false
-	}
-	return t.msg[dir].headerLine(i)
-}
+func getHeaderLine(_ *Tx, m *message, _ proto.Dir, i int) ([]byte, bool) { return m.headerLine(i) }
 
 // getBody returns the window of a body.
 func getBody(c *proto.Conn, tx proto.Tx, dir proto.Dir, i int) (data []byte, off uint64, done, ok bool) {

@@ -6,10 +6,11 @@ import (
 	"mirador/internal/proto"
 )
 
-// Progress from which parts of a message can be read: when the part is complete.
+// The part of a message that a field is in. It can be read as soon as the
+// progress is beyond that part; a body while it is there.
 var (
-	atLine   = [2]uint8{RequestHeaders, ResponseHeaders}
-	atHeader = [2]uint8{RequestBody, ResponseBody}
+	atLine   = [2]uint8{RequestLine, ResponseLine}
+	atHeader = [2]uint8{RequestHeaders, ResponseHeaders}
 	atBody   = [2]uint8{RequestBody, ResponseBody}
 )
 
@@ -22,11 +23,11 @@ const (
 	inBoth = inRequest | inResponse
 )
 
-func field(name, legacy, doc string, in side, at [2]uint8, get getter, aliases ...string) proto.Field {
+func field(name, legacy, doc string, in side, at [2]uint8, get reader, aliases ...string) proto.Field {
 	return proto.Field{
 		Name: name, Legacy: legacy, Aliases: aliases, Doc: doc,
 		ToServer: in&inRequest != 0, ToClient: in&inResponse != 0,
-		MinProgress: at, Get: get,
+		MinProgress: at, Get: behind(at, get),
 	}
 }
 
@@ -38,33 +39,33 @@ func stream(name, legacy, doc string, in side, aliases ...string) proto.Field {
 
 // fields are the sticky buffers of HTTP/1.
 func fields() []proto.Field {
-	host := field("http.host", "http_host", "host of the request in lower case, without port", inRequest, atHeader, of(getHost))
+	host := field("http.host", "http_host", "host of the request in lower case, without port", inRequest, atHeader, getHost)
 	host.Validate = lowerOnly
 	reqHdr := field("http.request_header", "", "each request header as Name: value", inRequest, atHeader, getHeaderLine)
 	resHdr := field("http.response_header", "", "each response header as Name: value", inResponse, atHeader, getHeaderLine)
 	reqHdr.Multi, resHdr.Multi = true, true
-	method := field("http.method", "http_method", "method of the request", inRequest, atLine, of(getMethod))
+	method := field("http.method", "http_method", "method of the request", inRequest, atLine, getMethod)
 	method.Validate = noBlankEnds
 	file := stream("file.data", "", "files in requests, decoded bodies of responses", inBoth, "file_data")
 	file.GetStream, file.Multi = getFileData, true
 	return []proto.Field{
-		field("http.uri", "http_uri", "normalised path and query", inRequest, atLine, of(getURI)),
-		field("http.uri.raw", "http_raw_uri", "target of the request as sent", inRequest, atLine, of(getRawURI)),
+		field("http.uri", "http_uri", "normalised path and query", inRequest, atLine, getURI),
+		field("http.uri.raw", "http_raw_uri", "target of the request as sent", inRequest, atLine, getRawURI),
 		method,
-		field("http.request_line", "", "first line of the request", inRequest, atLine, of(getLine), "http_request_line"),
-		field("http.protocol", "", "protocol of the first line", inBoth, atLine, of(getProtocol), "http_protocol"),
-		field("http.stat_code", "http_stat_code", "status of the response", inResponse, atLine, of(getStatus)),
-		field("http.stat_msg", "http_stat_msg", "text behind the status", inResponse, atLine, of(getStatusMsg)),
-		field("http.response_line", "", "first line of the response", inResponse, atLine, of(getLine), "http_response_line"),
+		field("http.request_line", "", "first line of the request", inRequest, atLine, getLine, "http_request_line"),
+		field("http.protocol", "", "protocol of the first line", inBoth, atLine, getProtocol, "http_protocol"),
+		field("http.stat_code", "http_stat_code", "status of the response", inResponse, atLine, getStatus),
+		field("http.stat_msg", "http_stat_msg", "text behind the status", inResponse, atLine, getStatusMsg),
+		field("http.response_line", "", "first line of the response", inResponse, atLine, getLine, "http_response_line"),
 		host,
-		field("http.host.raw", "http_raw_host", "host of the request as sent", inRequest, atHeader, of(getRawHost)),
-		field("http.header", "http_header", "headers without cookies, one per line", inBoth, atHeader, of(getHeader)),
-		field("http.header.raw", "http_raw_header", "header block as sent", inBoth, atHeader, of(getRawHeader)),
-		field("http.header_names", "", "names of the headers, each on a line", inBoth, atHeader, of(getNames), "http_header_names"),
-		field("http.start", "", "first line and headers", inBoth, atHeader, of(getStart), "http_start"),
+		field("http.host.raw", "http_raw_host", "host of the request as sent", inRequest, atHeader, getRawHost),
+		field("http.header", "http_header", "headers without cookies, one per line", inBoth, atHeader, getHeader),
+		field("http.header.raw", "http_raw_header", "header block as sent", inBoth, atHeader, getRawHeader),
+		field("http.header_names", "", "names of the headers, each on a line", inBoth, atHeader, getNames, "http_header_names"),
+		field("http.start", "", "first line and headers", inBoth, atHeader, getStart, "http_start"),
 		reqHdr,
 		resHdr,
-		field("http.cookie", "http_cookie", "Cookie or Set-Cookie", inBoth, atHeader, of(getCookie)),
+		field("http.cookie", "http_cookie", "Cookie or Set-Cookie", inBoth, atHeader, getCookie),
 		field("http.user_agent", "http_user_agent", "User-Agent", inRequest, atHeader, ofHeader("user-agent")),
 		field("http.referer", "", "Referer", inRequest, atHeader, ofHeader("referer"), "http_referer"),
 		field("http.accept", "", "Accept", inRequest, atHeader, ofHeader("accept"), "http_accept"),

@@ -313,6 +313,8 @@ func (p *parser) endHeaders(dir proto.Dir, h *half, cut bool) step {
 	h.scanned = 0
 	if h.st == stTrailer {
 		m.trailer.n = uint32(len(m.raw)) - m.trailer.off
+		m.made = 0
+		t.Advance(dir, RequestTrailer)
 		h.st = stFinal
 		return again
 	}
@@ -385,8 +387,6 @@ func (p *parser) chunkLength(dir proto.Dir, h *half, b []byte, eof bool) (int, s
 	}
 	m := &t.msg[dir]
 	m.trailer.off = uint32(len(m.raw))
-	t.body[dir].end(proto.FileClosed)
-	t.Advance(dir, RequestTrailer)
 	h.st, h.pd = stTrailer, pending{}
 	return n, again
 }

@@ -114,7 +114,11 @@ func (p *parser) answered(h *half) *Tx {
 func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	const dir = proto.ToClient
 	if len(b) == 0 {
-		if h.tx != nil {
+		switch {
+		case h.tx == nil:
+		case h.tx.interim:
+			return 0, wantsMore
+		default:
 			h.st = stFinal
 			return 0, again
 		}
@@ -182,7 +186,11 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	m.line, _ = m.keep(b[:n])
 	m.block.off = uint32(len(m.raw))
 	t.splitStatus()
-	if t.status != 100 {
+	if t.status == 100 {
+		// More than one line may come, so the progress stays. What the line says can
+		// be read nevertheless.
+		t.interim, t.Dirty[dir] = true, true
+	} else {
 		t.Advance(dir, ResponseHeaders)
 	}
 	h.st, h.pd = stHeaders, pending{}
@@ -278,6 +286,7 @@ func (p *parser) responseHeaders(h *half, cut bool) bool {
 			return true
 		}
 	}
+	t.interim = false
 	if r := &p.h[proto.ToServer]; r.tx == t {
 		p.answerCame(r)
 	}
@@ -351,7 +360,8 @@ func (p *parser) continued(h *half) {
 	if t.continues++; t.continues > 1 {
 		t.AddEvent(evContinueAlreadySeen)
 	}
-	t.interim = true
+	m := &t.msg[proto.ToClient]
+	m.hdrs, m.heads = m.hdrs[:0], [16]uint16{}
 	h.st, h.scanned = stLine, 0
 }
 
