@@ -104,6 +104,8 @@ type protoStep struct {
 	group *txGroup
 	min   uint8
 	grows bool
+	// late is set in a second step of a buffer that may change (Field.Again).
+	late *proto.Field
 }
 
 // plainTx is a rule without fast pattern; it is looked at when the transaction has
@@ -552,7 +554,10 @@ func (b *groupBuilder) fileTxGroup(t *txGroup, dir proto.Dir) {
 			continue
 		}
 		pg := &b.g.byProto[dir][id]
-		pg.groups = append(pg.groups, protoStep{t, t.def.minProgress(proto.ID(id), dir), t.def.grows(proto.ID(id), dir)})
+		pg.groups = append(pg.groups, protoStep{t, t.def.minProgress(proto.ID(id), dir), t.def.grows(proto.ID(id), dir), nil})
+		if f != nil && f.Again[dir] > 0 && f.Changed != nil {
+			pg.groups = append(pg.groups, protoStep{t, f.Again[dir], false, f})
+		}
 		pg.any = true
 	}
 }

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"slices"
+
 	"mirador/internal/packet"
 	"mirador/internal/proto"
 )
@@ -157,7 +159,7 @@ func (w *Worker) inspectTx(pg *protoGroup, tx proto.Tx, b *proto.TxBase) {
 	w.tx = tx
 	w.state = w.memo(b)
 	w.nextGen()
-	w.cand = w.cand[:0]
+	w.cand, w.again = w.cand[:0], w.again[:0]
 	w.hits.Reset()
 	// Buffers whose progress was passed at the last look have been seen whole.
 	seen := func(min uint8) bool { return last > 0 && min < last-1 }
@@ -166,7 +168,10 @@ func (w *Worker) inspectTx(pg *protoGroup, tx proto.Tx, b *proto.TxBase) {
 		if st.min > progress {
 			break
 		}
-		if st.grows || !seen(st.min) {
+		switch {
+		case st.late != nil:
+			w.scanLate(st, last)
+		case st.grows || !seen(st.min):
 			w.scanTx(st.group, dir)
 		}
 	}
@@ -231,6 +236,19 @@ func (w *Worker) scanTx(g *txGroup, dir proto.Dir) {
 	}
 }
 
+// scanLate scans a buffer that has changed since the last look, when the progress had
+// not come to it.
+func (w *Worker) scanLate(st *protoStep, last uint8) {
+	if last == 0 || last > st.min || !st.late.Changed(w.tx, w.txDir) {
+		return
+	}
+	n := len(w.hits.IDs)
+	w.scanTx(st.group, w.txDir)
+	if st.late.Repeats {
+		w.again = append(w.again, w.hits.IDs[n:]...)
+	}
+}
+
 // tryTx evaluates rule s on the transaction in work.
 func (w *Worker) tryTx(s *sig) {
 	dir := w.txDir
@@ -240,7 +258,7 @@ func (w *Worker) tryTx(s *sig) {
 	}
 	base := w.tx.Base()
 	first := 0
-	if st != nil && st.done {
+	if st != nil && st.done && !slices.Contains(w.again, s.num) {
 		if s.flag&sigFiles == 0 || countFiles(base, dir) <= st.files {
 			return
 		}

@@ -52,6 +52,7 @@ type Worker struct {
 
 	hits      *mpm.Hits
 	cand      []uint32
+	again     []uint32 // those of cand that may match though they have
 	seen      []uint32 // by sig.num: gen at which it was made a candidate
 	machine   *pcre.Machine
 	win       window

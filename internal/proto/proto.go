@@ -244,6 +244,12 @@ type Field struct {
 	// is nothing to inspect (yet). Get is unused then.
 	Stream    bool
 	GetStream func(c *Conn, tx Tx, dir Dir, i int) (data []byte, offset uint64, done, ok bool)
+	// Again, when not 0, is the progress from which a Bytes field is looked at once
+	// more if Changed says that it has changed meanwhile (trailers). With Repeats, a
+	// rule that is found by a pattern in the field then matches once more.
+	Again   [2]uint8
+	Changed func(tx Tx, dir Dir) bool
+	Repeats bool
 	// NoPrefilter keeps the field out of multi-pattern matching.
 	NoPrefilter bool
 	// Validate, when set, refuses a content (or the list of contents) that can

@@ -165,6 +165,12 @@ func getRawHeader(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
 	return some(m.bytes(m.block))
 }
 
+// hasTrailer tells whether a chunked message was read to its very end.
+func hasTrailer(tx proto.Tx, dir proto.Dir) bool {
+	t, ok := tx.(*Tx)
+	return ok && t.msg[dir].trailer.n > 0
+}
+
 func getNames(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
 	if len(m.hdrs) == 0 {
 		return nil, false

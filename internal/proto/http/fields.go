@@ -12,6 +12,8 @@ var (
 	atLine   = [2]uint8{RequestLine, ResponseLine}
 	atHeader = [2]uint8{RequestHeaders, ResponseHeaders}
 	atBody   = [2]uint8{RequestBody, ResponseBody}
+	// atTrailer is the progress at which a trailer has been read.
+	atTrailer = [2]uint8{RequestTrailer, ResponseTrailer}
 )
 
 // side says in which directions a field exists.
@@ -44,6 +46,12 @@ func fields() []proto.Field {
 	reqHdr := field("http.request_header", "", "each request header as Name: value", inRequest, atHeader, getHeaderLine)
 	resHdr := field("http.response_header", "", "each response header as Name: value", inResponse, atHeader, getHeaderLine)
 	reqHdr.Multi, resHdr.Multi = true, true
+	// Chunked messages may bring more headers behind their body. Suricata alerts once
+	// more when a rule's pattern is found in http.header then.
+	hdr := field("http.header", "http_header", "headers without cookies, one per line", inBoth, atHeader, getHeader)
+	raw := field("http.header.raw", "http_raw_header", "header block as sent", inBoth, atHeader, getRawHeader)
+	hdr.Again, hdr.Changed, hdr.Repeats = atTrailer, hasTrailer, true
+	raw.Again, raw.Changed = atTrailer, hasTrailer
 	method := field("http.method", "http_method", "method of the request", inRequest, atLine, getMethod)
 	method.Validate = noBlankEnds
 	file := stream("file.data", "", "files in requests, decoded bodies of responses", inBoth, "file_data")
@@ -59,8 +67,8 @@ func fields() []proto.Field {
 		field("http.response_line", "", "first line of the response", inResponse, atLine, getLine, "http_response_line"),
 		host,
 		field("http.host.raw", "http_raw_host", "host of the request as sent", inRequest, atHeader, getRawHost),
-		field("http.header", "http_header", "headers without cookies, one per line", inBoth, atHeader, getHeader),
-		field("http.header.raw", "http_raw_header", "header block as sent", inBoth, atHeader, getRawHeader),
+		hdr,
+		raw,
 		field("http.header_names", "", "names of the headers, each on a line", inBoth, atHeader, getNames, "http_header_names"),
 		field("http.start", "", "first line and headers", inBoth, atHeader, getStart, "http_start"),
 		reqHdr,
