@@ -3,6 +3,7 @@ package main
 import (
 	"mirador/internal/proto"
 	"mirador/internal/proto/dcerpc"
+	"mirador/internal/proto/dhcp"
 	"mirador/internal/proto/dnp3"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
@@ -35,6 +36,7 @@ func protocols() []*proto.Protocol {
 		ldap.Protocol(),
 		quic.Protocol(),
 		dnp3.Protocol(),
+		dhcp.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),
