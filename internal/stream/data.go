@@ -42,9 +42,14 @@ func (e *Engine) store(h *half, b []byte, seq uint32) {
 	}
 	if limit > 0 {
 		depth := uint64(limit)
+		if at+uint64(len(b)) > depth {
+			// The application layer is told at once, with what is acknowledged now.
+			h.depthNew = h.depthNew || !h.depthTold
+			h.depthTold = true
+		}
 		if at > depth {
 			if !h.depthHit {
-				h.depthHit, h.depthNew = true, true
+				h.depthHit = true
 				h.noReasm = true
 				e.Counters.StreamDepth++
 				e.event(EvDepthReached)

@@ -28,18 +28,19 @@ type half struct {
 	finSeq  uint32 // sequence number of the FIN
 
 	// reassembly
-	noReasm  bool // nothing more is stored
-	depthHit bool
-	depthNew bool // to be told to the app reader
-	appOff   bool
-	rawOff   bool
-	rawTrig  bool
-	rawLast  bool     // the next window is the last
-	appEOF   bool     // told to the app reader
-	over     bool     // the app reader may be told the end
-	urgent   uint16   // urgent bytes taken out
-	oob      []uint64 // offsets of urgent bytes beyond the edge, sorted
-	lost     uint32   // times that readers were moved on because of too many holes
+	noReasm   bool // nothing more is stored
+	depthHit  bool
+	depthNew  bool // to be told to the app reader
+	depthTold bool
+	appOff    bool
+	rawOff    bool
+	rawTrig   bool
+	rawLast   bool     // the next window is the last
+	appEOF    bool     // told to the app reader
+	over      bool     // the app reader may be told the end
+	urgent    uint16   // urgent bytes taken out
+	oob       []uint64 // offsets of urgent bytes beyond the edge, sorted
+	lost      uint32   // times that readers were moved on because of too many holes
 
 	base  uint64 // offset of buf[head]: the oldest byte kept
 	low   uint64 // list knows the bytes from here; those before are acknowledged

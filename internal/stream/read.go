@@ -39,7 +39,7 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 	end, whole := h.brk.run(h.app, max(h.limit, h.app))
 	last := whole && (s.flags&sfFinished != 0 || end == h.edge && h.right <= h.edge)
 	c.EOF = last && h.over && !h.appEOF
-	c.Depth = last && h.depthNew
+	c.Depth = whole && h.depthNew
 	if end <= h.shown && !c.EOF && !c.Depth {
 		return c, false
 	}
@@ -53,7 +53,7 @@ func (s *Session) App(dir uint8) (c Chunk, ok bool) {
 		h.appEOF = true
 	}
 	if c.Depth {
-		h.depthNew = false
+		h.depthNew, h.appOff = false, true
 	}
 	return c, true
 }
