@@ -257,7 +257,7 @@ func (p *parser) version(s state, b []byte) bool {
 func (p *parser) chosen(typ uint32) bool {
 	t := p.tx
 	t.SecType, t.HasType = typ, true
-	t.Dirty[proto.ToClient] = true
+	t.Dirty = [2]bool{true, true}
 	server, client := &p.next[proto.ToClient], &p.next[proto.ToServer]
 	switch typ {
 	case typeInvalid:
@@ -284,7 +284,7 @@ func (p *parser) result(r uint32) bool {
 	case r == 0:
 		p.next = [2]state{cInit, wait}
 		return true
-	case r > 2:
+	case r > 1:
 		t.AddEvent(EventUnknownResult)
 	}
 	if r == 1 && p.minor == 8 {

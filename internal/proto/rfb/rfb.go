@@ -84,7 +84,7 @@ func fields() []proto.Field {
 			}
 			return t.Init.Name, true
 		}, Doc: "name of the desktop"},
-		{Name: "rfb.sectype", Kind: proto.Number, Bits: 32, ToClient: true, Uint: func(_ *proto.Conn, tx proto.Tx, _ proto.Dir, i int) (uint64, bool) {
+		{Name: "rfb.sectype", Kind: proto.Number, Bits: 32, ToServer: true, Uint: func(_ *proto.Conn, tx proto.Tx, _ proto.Dir, i int) (uint64, bool) {
 			t, ok := tx.(*Tx)
 			if !ok || i > 0 || !t.HasType {
 				return 0, false
@@ -111,9 +111,7 @@ func log(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
 	}
 	version("server_protocol_version", t.Server, w)
 	version("client_protocol_version", t.Client, w)
-	if t.HasType {
-		t.writeAuth(w)
-	}
+	t.writeAuth(w)
 	if t.HasShared {
 		w.Bool("screen_shared", t.Shared)
 	}
@@ -136,7 +134,9 @@ func version(key string, v []byte, w *jsonw.Writer) {
 
 func (t *Tx) writeAuth(w *jsonw.Writer) {
 	w.Object("authentication")
-	w.Uint("security_type", uint64(t.SecType))
+	if t.HasType {
+		w.Uint("security_type", uint64(t.SecType))
+	}
 	if t.Challenge != nil {
 		w.Object("vnc")
 		w.Str("challenge", hex.EncodeToString(t.Challenge))
