@@ -219,7 +219,6 @@ type reloader struct {
 	restart  []string
 	again    bool // asked for by a signal while one was in work
 	signals  bool // a goroutine serves signals
-	skipped  uint64
 	lastTook time.Duration
 }
 
@@ -237,6 +236,12 @@ func (n *node) Reload(context.Context) (*web.Reload, error) {
 		return nil, web.ErrBusy
 	}
 	defer r.work.Unlock()
+	return n.exchange()
+}
+
+// exchange is Reload with reloader.work held.
+func (n *node) exchange() (*web.Reload, error) {
+	r := &n.reload
 	live, cur := n.live.Load(), n.cur.Load()
 	if live == nil {
 		return nil, errors.New("the sensor is still starting")
@@ -294,14 +299,11 @@ func (n *node) signalled(ctx context.Context) {
 			r.again = false
 			r.mu.Unlock()
 			notify("RELOADING=1\n" + monotonicUsec())
-			if _, err := n.Reload(ctx); errors.Is(err, web.ErrBusy) {
-				// One by the API is in work; it may have read the files before they changed.
-				r.work.Lock()
-				r.work.Unlock() //nolint:staticcheck // only to wait for it
-				r.mu.Lock()
-				r.again = true
-				r.mu.Unlock()
-			}
+			// One by the API may be in work; it may have read the files before they
+			// changed, so this one takes its turn.
+			r.work.Lock()
+			n.exchange() // remembers and logs how it went
+			r.work.Unlock()
 			notify("READY=1")
 		}
 	}()
