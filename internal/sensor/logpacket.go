@@ -4,6 +4,7 @@ import (
 	"mirador/internal/eve"
 	"mirador/internal/packet"
 	"mirador/internal/proto"
+	"mirador/internal/stream"
 )
 
 // packetRecords writes the records that concern packet p itself: tagged packets,
@@ -91,4 +92,17 @@ func (w *Worker) dropFrames(e *entry, c *proto.Conn, dir proto.Dir) {
 	}
 	data, at := e.V.tcp.Kept(uint8(dir))
 	c.DropFrames(dir, at+uint64(len(data)), w.final)
+	w.holdFrames(e.V.tcp, c)
+}
+
+// holdFrames keeps the bytes of frames that wait for a packet of their direction.
+func (w *Worker) holdFrames(s *stream.Session, c *proto.Conn) {
+	hold := [2]uint64{stream.NoHold, stream.NoHold}
+	for i := range c.Frames {
+		if f := &c.Frames[i]; f.Seen == 0 {
+			hold[f.Dir&1] = min(hold[f.Dir&1], f.Offset)
+		}
+	}
+	s.Hold(0, hold[0])
+	s.Hold(1, hold[1])
 }

@@ -399,3 +399,29 @@ func TestHolesBounded(t *testing.T) {
 	}
 	k.e.Release(&k.s)
 }
+
+// Held bytes stay for Kept although both readers are past them, but not many.
+func TestHold(t *testing.T) {
+	for _, c := range []struct {
+		off, from uint64
+	}{
+		{stream.NoHold, 40000},
+		{39000, 39000},
+		{90, 40000 - 32<<10},
+		{50000, 40000},
+	} {
+		k := newConn(t, stream.DefaultOptions())
+		k.s.StopRaw(stream.ToServer)
+		k.s.Hold(stream.ToServer, c.off)
+		for off := 0; off < 40010; off += 1000 {
+			k.send(off, strings.Repeat("x", 1000))
+			k.ack(min(off+1000, 40000))
+			k.app()
+		}
+		k.ack(40000)
+		data, at := k.s.Kept(stream.ToServer)
+		if at != c.from || at+uint64(len(data)) != 41000 {
+			t.Errorf("held from %d: %d bytes are kept from %d, want from %d", c.off, len(data), at, c.from)
+		}
+	}
+}

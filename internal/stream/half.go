@@ -50,6 +50,7 @@ type half struct {
 	shown uint64 // offset up to which the app reader was shown data it did not use
 	limit uint64 // offset up to which the app reader may see
 	raw   uint64
+	hold  uint64 // offset+1 from which on bytes are kept, 0 none; see Session.Hold
 
 	buf   []byte
 	head  int
@@ -394,6 +395,9 @@ func (h *half) prune(pl *pool, overlap uint64) {
 		}
 	}
 	keep := acked
+	if h.hold != 0 && h.hold-1 < keep {
+		keep = max(h.hold-1, keep-min(keep, maxHold))
+	}
 	if !h.appOff {
 		keep = min(keep, h.app)
 	}

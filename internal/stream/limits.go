@@ -33,7 +33,7 @@ const (
 	// acknowledgements are not seen gives the hole up.
 	asyncGapBytes = 64 << 10
 	// SessionCost is what a session counts toward stream.memcap, bytes.
-	SessionCost = 784
+	SessionCost = 792
 	// maxUrgent is how many urgent bytes a direction may leave out of band before
 	// the limit policy applies (Suricata counts them in 16 bits, too).
 	maxUrgent = 1<<16 - 1

@@ -145,5 +145,16 @@ func (s *Session) LastRaw(dir uint8) { s.h[dir&1].rawLast = true }
 // StopRaw ends raw inspection of direction dir.
 func (s *Session) StopRaw(dir uint8) { s.h[dir&1].rawOff = true }
 
+// maxHold bounds the acknowledged bytes that Hold keeps, per direction: as much as
+// a TLS record and some has.
+const maxHold = 32 << 10
+
+// Hold keeps the bytes of direction dir from stream offset off on although both
+// readers are past them, up to maxHold bytes: Kept shows them. NoHold ends it.
+func (s *Session) Hold(dir uint8, off uint64) { s.h[dir&1].hold = off + 1 }
+
+// NoHold is the offset for Hold that keeps nothing.
+const NoHold = ^uint64(0)
+
 // RawProgress returns the stream offset raw inspection is at.
 func (s *Session) RawProgress(dir uint8) uint64 { return s.h[dir&1].raw }
