@@ -92,7 +92,7 @@ func (w *Worker) connEvents(p *packet.Parsed, e *entry) {
 		w.Stats.AppEvents++
 		a := eve.Anomaly{Type: eve.AnomalyApp, Event: strings.ToUpper(proto.ConnEvents[c.Events[e.V.appLogged]]),
 			Layer: eve.LayerDetect, App: w.opt.Table.Name(c.App)}
-		h := w.txHeader(p, e, nil, proto.ToServer)
+		h := w.txHeader(p, e, nil, w.dp.Dir)
 		for i := range w.outs {
 			w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)
 		}
@@ -113,7 +113,7 @@ func (w *Worker) txEvents(p *packet.Parsed, e *entry, tx proto.Tx) {
 		if !pr.LowerEvents {
 			a.Event = strings.ToUpper(a.Event)
 		}
-		h := w.txHeader(p, e, tx, proto.ToServer)
+		h := w.txHeader(p, e, tx, w.dp.Dir)
 		for i := range w.outs {
 			w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)
 		}
