@@ -340,17 +340,14 @@ func (b *builder) pdSeen() bool {
 	return false
 }
 
-// ipOnlyHeader tells whether the header alone permits ip-only: no ports for TCP and
-// UDP, no other protocol than those of IP.
+// ipOnlyHeader tells whether the header permits ip-only. Ports do not forbid it
+// (Suricata 8 engine analysis; Suricata 7 was stricter).
 func (b *builder) ipOnlyHeader() bool {
 	s := &b.s
 	if s.flag&(sigInvalidOK|sigPktOnly|sigNeedStream) != 0 || s.dirs != bothDirs || b.flowDir != 0 {
 		return false
 	}
-	if b.streams || b.pktOnly {
-		return false
-	}
-	return s.sp == nil && s.dp == nil
+	return !b.streams && !b.pktOnly
 }
 
 // payloadKind decides whether contents look at packets, at the stream or at both. A
