@@ -143,7 +143,7 @@ func getRawHost(t *Tx, _ *message, dir proto.Dir, _ int) ([]byte, bool) {
 }
 
 func getHeader(_ *Tx, m *message, dir proto.Dir, _ int) ([]byte, bool) {
-	if len(m.hdrs) == 0 {
+	if m.openEnded || len(m.hdrs) == 0 {
 		return nil, false
 	}
 	return some(m.normalHeader(cookieName(dir)))
@@ -159,6 +159,9 @@ func cookieName(dir proto.Dir) string {
 
 // getRawHeader returns the header block and, once it is there, the trailer.
 func getRawHeader(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
+	if m.openEnded {
+		return nil, false
+	}
 	if m.trailer.n > 0 {
 		return m.raw[m.block.off:], true
 	}
@@ -172,14 +175,14 @@ func hasTrailer(tx proto.Tx, dir proto.Dir) bool {
 }
 
 func getNames(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
-	if len(m.hdrs) == 0 {
+	if m.openEnded || len(m.hdrs) == 0 {
 		return nil, false
 	}
 	return m.headerNames(), true
 }
 
 func getStart(_ *Tx, m *message, _ proto.Dir, _ int) ([]byte, bool) {
-	if m.line.n == 0 {
+	if m.openEnded || m.line.n == 0 {
 		return nil, false
 	}
 	return m.startBlock(), true

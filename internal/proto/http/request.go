@@ -350,6 +350,7 @@ func (p *parser) requestHeaders(h *half, cut bool) bool {
 	}
 	if t.method == methodConnect && m.version != version09 {
 		t.Advance(dir, RequestBody)
+		m.openEnded = true
 		h.st = stConnect
 		return true
 	}

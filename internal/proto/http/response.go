@@ -372,6 +372,7 @@ func (p *parser) answerCame(r *half) {
 	case r.st == stConnect && t.tunnel():
 		r.st = stConnected
 	case r.st == stConnect:
+		t.msg[proto.ToServer].openEnded = false
 		p.requestDone(r)
 	case r.st == stBody && t.status >= 400 && t.status < 500 && t.msg[proto.ToServer].length == 0:
 		// The server refused before the body came; it will not come.
@@ -453,6 +454,7 @@ func (p *parser) protocolChange(t *Tx, bodied bool) {
 		case sameName(up, "websocket"):
 			name = "websocket"
 		}
+		t.msg[proto.ToClient].openEnded = name != ""
 		if name != "" && p.c.Table.ByName(name) != proto.Unknown {
 			p.switched = true
 			p.c.Switch(name)

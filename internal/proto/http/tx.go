@@ -85,6 +85,10 @@ type message struct {
 	length   uint64 // bytes of the body on the wire (EVE http.length)
 	entity   uint64 // bytes of the body decoded
 	complete bool
+	// openEnded: the message opens a tunnel, or gives way to another protocol.
+	// Suricata then never comes to the end of its header block, so the buffers that
+	// show the block as a whole are not there; single headers are.
+	openEnded bool
 
 	// Buffers made of the headers when first asked for.
 	normal   []byte
