@@ -193,9 +193,25 @@ func (n *node) start() error {
 		if in.Unsteered != nil && workers > 1 {
 			n.log.Warn("the kernel does not spread frames over the workers, one receiver does", "input", in.Name, "because", in.Unsteered)
 		}
+		if n.o.inputs == nil {
+			n.warnBuffer(in, int(file.Sensor.ReceiveBuffer))
+		}
 		n.log.Info("receiving", "input", in.Name, "workers", workers)
 	}
 	return nil
+}
+
+// warnBuffer tells when the kernel gave a smaller socket buffer than was asked for.
+func (n *node) warnBuffer(in sensor.Input, asked int) {
+	u, ok := in.Readers[0].(interface{ RcvBuf() int })
+	if !ok {
+		return
+	}
+	// The kernel counts its own overhead too, and so shows twice what it gave.
+	if got := u.RcvBuf() / 2; got < asked {
+		n.log.Warn("the socket buffer is smaller than asked for, bursts may be lost", "input", in.Name, "asked", asked, "got", got,
+			"hint", "raise net.core.rmem_max (deploy/90-mirador.conf), or set sensor.receive-buffer lower")
+	}
 }
 
 // run receives until ctx is done, drains, and closes everything.
