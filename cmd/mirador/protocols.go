@@ -12,6 +12,7 @@ import (
 	"mirador/internal/proto/mqtt"
 	"mirador/internal/proto/pgsql"
 	"mirador/internal/proto/quic"
+	"mirador/internal/proto/rdp"
 	"mirador/internal/proto/rfb"
 	"mirador/internal/proto/sip"
 	"mirador/internal/proto/smtp"
@@ -31,6 +32,7 @@ func protocols() []*proto.Protocol {
 		sip.Protocol(),
 		pgsql.Protocol(),
 		rfb.Protocol(),
+		rdp.Protocol(),
 		dcerpc.Protocol(),
 		krb5.Protocol(),
 		ldap.Protocol(),
