@@ -412,7 +412,7 @@ func oracle(path string) (all []record, ok bool) {
 	}
 	defer f.Close()
 	var next func() ([]byte, gopacket.CaptureInfo, error)
-	link := func(int) packet.Link { return 0 }
+	var link func(int) packet.Link
 	if r, err := pcapgo.NewReader(f); err == nil {
 		next = r.ReadPacketData
 		link = func(int) packet.Link { return packet.Link(r.LinkType()) }

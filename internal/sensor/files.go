@@ -55,7 +55,6 @@ type track struct {
 	head              []byte
 	id                uint64
 	store             StoredFile
-	sids              []uint32
 	done              bool
 }
 

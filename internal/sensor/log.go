@@ -162,10 +162,3 @@ func (w *Worker) vars(h *eve.Header, f *detect.Flow) {
 		h.Vars = v
 	}
 }
-
-// each runs one append function over all outputs.
-func (w *Worker) each(f func(o *output)) {
-	for i := range w.outs {
-		f(&w.outs[i])
-	}
-}

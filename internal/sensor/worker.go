@@ -86,7 +86,6 @@ type conv struct {
 	det   detect.Flow
 	src   *source
 	trunc bool // a packet of the flow was cut
-	dups  uint32
 
 	parent               uint64 // flow id of the packet around the first one
 	flags                [2]uint8
@@ -167,7 +166,6 @@ type Worker struct {
 	statsPlan *eve.StatsPlan
 	statsNow  []uint64
 	statsLast []uint64
-	started   time.Time
 }
 
 // NewWorker makes a worker. It fails on options that the rooms refuse.

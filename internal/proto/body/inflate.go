@@ -115,24 +115,23 @@ func (h *huffman) decode(hold uint64, n uint) (sym uint16, length int) {
 // inflater decodes a raw deflate stream (RFC 1951) that arrives in pieces of any
 // size. Output is a slice of buf, valid until the next call.
 type inflater struct {
-	state  uint8
-	last   bool
-	hold   uint64
-	nbits  uint
-	left   int // bytes of a stored block, or of a copy, still to do
-	dist   int
-	extra  uint8
-	nlit   int
-	ndist  int
-	ncode  int
-	have   int
-	codes  [maxLit + maxDist]uint8
-	lit    huffman
-	dst    huffman
-	buf    []byte
-	wpos   int // end of output in buf
-	given  int // end of what was handed out
-	loaded bool
+	state uint8
+	last  bool
+	hold  uint64
+	nbits uint
+	left  int // bytes of a stored block, or of a copy, still to do
+	dist  int
+	extra uint8
+	nlit  int
+	ndist int
+	ncode int
+	have  int
+	codes [maxLit + maxDist]uint8
+	lit   huffman
+	dst   huffman
+	buf   []byte
+	wpos  int // end of output in buf
+	given int // end of what was handed out
 }
 
 var codeOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}

@@ -120,7 +120,6 @@ type segment struct {
 
 type flowState struct {
 	f     *Flow
-	key   key
 	seg   [2][]segment
 	first [2]uint32
 	have  [2]bool
