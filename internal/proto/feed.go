@@ -234,7 +234,16 @@ func (c *Conn) probe(dir Dir, data []byte, last bool) bool {
 	if id != Unknown {
 		return c.found(dir, id)
 	}
-	if !c.Hint.UDP && len(data) < leastProbe[dir] || c.live[dir] != 0 && len(data) < MaxProbe && !last {
+	known := c.App != Unknown && c.App != Failed
+	switch {
+	case !c.Hint.UDP && len(data) < leastProbe[dir]:
+		if last && known {
+			// Nothing follows: it is what the other side speaks.
+			c.Side[dir] = c.App
+			return true
+		}
+		return false
+	case c.live[dir] != 0 && len(data) < MaxProbe && !last && !known:
 		return false
 	}
 	return c.fail(dir)

@@ -133,8 +133,8 @@ func (w *Worker) flowNumbers(e *entry) *eve.Flow {
 	if e.V.tcp != nil && e.V.tcp.MissedSYN() {
 		f.Exceptions = w.opt.MidstreamExceptions
 	}
-	if e.V.app != nil {
-		f.TxCount = e.V.app.TxCount()
+	if c := e.V.app; c != nil && c.App != proto.Unknown && c.App != proto.Failed {
+		f.TxCount = c.TxCount()
 	}
 	return f
 }

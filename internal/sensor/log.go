@@ -134,8 +134,8 @@ func (w *Worker) app(h *eve.Header, c *proto.Conn) {
 	h.App.Proto = t.Name(c.App)
 	h.App.ToServer, h.App.ToClient = t.Name(c.Side[proto.ToServer]), t.Name(c.Side[proto.ToClient])
 	h.App.Orig, h.App.Expected = t.Name(c.Orig), t.Name(c.Expected)
-	if h.App.ToServer == "" && h.App.ToClient == "" && h.App.Proto == "failed" {
-		h.App.ToServer, h.App.ToClient = "", ""
+	if h.App.Proto == "" {
+		h.App.ToServer, h.App.ToClient = "", "" // one side alone does not tell that it failed
 	}
 }
 
