@@ -12,10 +12,11 @@ type kind uint8
 
 const (
 	cmdOther kind = iota
-	cmdHelo
 	cmdEhlo
+	cmdAgain // a greeting in the middle of a mail
 	cmdData
 	cmdDot // the end of the data
+	cmdChunk
 	cmdLastChunk
 	cmdRset
 	cmdQuit
@@ -38,6 +39,7 @@ type parser struct {
 	welcome bool // the server has spoken first
 	piping  bool // the server takes pipelined commands
 	tls     bool // the session goes on in TLS
+	dead    bool // something was lost: nothing is looked at any more
 	cut     bool // files that are closed now are not whole
 
 	cur   *Tx // the mail that commands belong to, nil when the next one begins another
@@ -71,6 +73,9 @@ func newParser(c *proto.Conn, o *options) *parser {
 
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
+	if p.dead {
+		return len(data), 0, proto.OK
+	}
 	if d := &p.dirs[dir]; !d.framed {
 		d.framed = true
 		p.c.AddFrame(dir, "stream", p.c.Offset[dir], -1, proto.NoTx)
@@ -81,13 +86,13 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		off := p.c.Offset[dir] + uint64(used)
 		switch {
 		case dir == proto.ToClient:
-			n, more, ok = p.replyLine(data[used:], off, eof)
+			n, more, ok = p.replyLine(data[used:], off)
 		case p.chunk > 0:
 			n = p.chunkBytes(data[used:])
 		case p.data != nil:
 			n, more = p.dataLine(data[used:], off, eof)
 		default:
-			n, more = p.commandLine(data[used:], off, eof)
+			n, more = p.commandLine(data[used:], off)
 		}
 		used += n
 		if !ok {
@@ -113,14 +118,11 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 func (p *parser) Gap(dir proto.Dir, n int) bool {
 	d := &p.dirs[dir]
 	d.scanned = 0
-	if dir == proto.ToClient {
-		return false
-	}
 	switch {
-	case p.chunk > uint64(n):
+	case dir == proto.ToServer && p.chunk > uint64(n):
 		p.chunk -= uint64(n)
 		return true
-	case p.data == nil || p.chunk > 0:
+	case dir == proto.ToClient || p.data == nil || p.chunk > 0:
 		p.stop()
 		return false
 	}
@@ -137,15 +139,17 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 
 // stop ends what is open: the session cannot be followed any more.
 func (p *parser) stop() {
-	p.cut = true
+	p.cut, p.dead = true, true
 	if p.data != nil {
 		p.endMail(p.data)
 		p.data = nil
 	}
-	if p.cur != nil {
-		p.cur.Advance(proto.ToServer, Complete)
-		p.cur = nil
+	for _, x := range p.c.Txs {
+		if t, ok := x.(*Tx); ok {
+			t.complete()
+		}
 	}
+	p.cur = nil
 }
 
 // end is called when direction dir is over: nothing more belongs to any mail.
@@ -165,8 +169,8 @@ func (p *parser) end(dir proto.Dir) {
 func (p *parser) switched(dir proto.Dir) bool { return p.tls && dir == proto.ToClient }
 
 // line cuts the next line off data: with its end, at most MaxLine bytes. more tells
-// that its end has not come. rest bytes are used beside it.
-func (p *parser) line(dir proto.Dir, data []byte, eof bool) (line []byte, used int, long, more bool) {
+// that its end has not come; a line without an end does not count.
+func (p *parser) line(dir proto.Dir, data []byte) (line []byte, used int, long, more bool) {
 	d := &p.dirs[dir]
 	if d.discard {
 		i := bytes.IndexByte(data, '\n')
@@ -190,9 +194,6 @@ func (p *parser) line(dir proto.Dir, data []byte, eof bool) (line []byte, used i
 		d.scanned = 0
 		d.discard = i < 0
 		return window, len(window), true, false
-	case eof:
-		d.scanned = 0
-		return data, len(data), false, false
 	}
 	d.scanned = len(data)
 	return nil, 0, false, true
@@ -210,8 +211,8 @@ func trim(line []byte) []byte {
 }
 
 // commandLine reads one command.
-func (p *parser) commandLine(data []byte, off uint64, eof bool) (used int, more bool) {
-	line, used, long, more := p.line(proto.ToServer, data, eof)
+func (p *parser) commandLine(data []byte, off uint64) (used int, more bool) {
+	line, used, long, more := p.line(proto.ToServer, data)
 	if line == nil {
 		return used, more
 	}
@@ -281,12 +282,8 @@ func (p *parser) command(line []byte) *Tx {
 		k = p.dataCommand(t)
 	case is(line, "BDAT"):
 		k = p.bdatCommand(t, line)
-	case is(line, "HELO"):
-		k = cmdHelo
-		p.heloCommand(t, line)
-	case is(line, "EHLO"):
-		k = cmdEhlo
-		p.heloCommand(t, line)
+	case is(line, "HELO"), is(line, "EHLO"):
+		k = p.heloCommand(t, line)
 	case is(line, "MAIL FROM"):
 		if t.MailFrom != nil {
 			t.raise(EventDuplicateFields)
@@ -342,14 +339,21 @@ func argument(line []byte, from int) []byte {
 }
 
 // heloCommand notes what the client calls itself. The first name stays.
-func (p *parser) heloCommand(t *Tx, line []byte) {
+func (p *parser) heloCommand(t *Tx, line []byte) kind {
 	if p.greeted {
 		t.raise(EventDuplicateFields)
-		return
+	} else {
+		p.greeted = true
+		p.helo = argument(line, len("HELO "))
+		t.Dirty[proto.ToServer] = true
 	}
-	p.greeted = true
-	p.helo = argument(line, len("HELO "))
-	t.Dirty[proto.ToServer] = true
+	switch {
+	case t.content():
+		return cmdAgain
+	case is(line, "EHLO"):
+		return cmdEhlo
+	}
+	return cmdOther
 }
 
 // dataCommand begins the data of mail t. A server that takes pipelined commands is
@@ -390,7 +394,7 @@ func (p *parser) bdatCommand(t *Tx, line []byte) kind {
 	if last {
 		return cmdLastChunk
 	}
-	return cmdOther
+	return cmdChunk
 }
 
 // chunkSize reads the arguments of BDAT: a number of bytes of 32 bits, and perhaps
@@ -483,7 +487,7 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 	ends := true
 	if d.discard || p.inHeader() {
 		var long bool
-		if line, used, long, more = p.line(proto.ToServer, data, eof); line == nil {
+		if line, used, long, more = p.line(proto.ToServer, data); line == nil {
 			return used, more
 		}
 		if long {

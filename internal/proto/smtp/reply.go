@@ -7,8 +7,8 @@ import (
 )
 
 // replyLine reads one line of a reply.
-func (p *parser) replyLine(data []byte, off uint64, eof bool) (used int, more, ok bool) {
-	line, used, long, more := p.line(proto.ToClient, data, eof)
+func (p *parser) replyLine(data []byte, off uint64) (used int, more, ok bool) {
+	line, used, long, more := p.line(proto.ToClient, data)
 	if line == nil {
 		return used, more, true
 	}
@@ -27,10 +27,10 @@ func (p *parser) replyLine(data []byte, off uint64, eof bool) (used int, more, o
 	}
 	line = trim(line)
 	code, good := replyCode(line)
-	if !good || !waits && !p.welcome && code != 220 {
-		if about != nil {
-			about.raise(EventInvalidReply)
-		}
+	if (!good || !waits && !p.welcome && code != 220) && about != nil {
+		about.raise(EventInvalidReply)
+	}
+	if !good {
 		return used, false, false
 	}
 	if !waits {
@@ -83,12 +83,7 @@ func (p *parser) reply(c command, code uint16) {
 	}
 	t.Dirty[proto.ToClient] = true
 	switch c.kind {
-	case cmdHelo, cmdEhlo:
-		// A greeting that the server takes in the middle of a mail gives that up.
-		if code == 250 && t.content() {
-			p.finish(t)
-		}
-	case cmdRset:
+	case cmdAgain, cmdRset: // a greeting that the server takes gives the mail up
 		if code == 250 {
 			p.finish(t)
 		}
@@ -96,8 +91,17 @@ func (p *parser) reply(c command, code uint16) {
 		if code == 221 {
 			p.finish(t)
 		}
-	case cmdDot, cmdLastChunk:
-		p.finish(t)
+	case cmdDot:
+		t.Advance(proto.ToClient, Complete)
+	case cmdChunk, cmdLastChunk:
+		if p.chunk > 0 && p.head == len(p.queue) {
+			// Answered before it was there: the server does not want it, and the client
+			// will not send it.
+			p.chunk = 0
+		}
+		if c.kind == cmdLastChunk {
+			t.Advance(proto.ToClient, Complete)
+		}
 	case cmdStartTLS:
 		p.startTLS(t, code)
 	case cmdData:
