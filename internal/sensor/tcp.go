@@ -144,6 +144,9 @@ func (w *Worker) triggerRaw(s *stream.Session, c *proto.Conn, d proto.Dir) {
 		s.TriggerRaw(uint8(d))
 		return
 	}
+	if p := w.opt.Table.Protocol(c.App); p == nil || p.RawByChunk {
+		return
+	}
 	for _, tx := range c.Txs {
 		if b := tx.Base(); !b.Inspected[d] && b.DirDone(d) {
 			s.TriggerRaw(uint8(d))

@@ -33,6 +33,25 @@ func (w *Worker) takeTunnelOff() (Drop, bool) {
 	return 0, false
 }
 
+// takeHeaderOff is takeTunnelOff for a datagram that begins at its VXLAN or GENEVE
+// header.
+func (w *Worker) takeHeaderOff(a *arrival) (drop Drop, dropped bool) {
+	first := &w.layers[0]
+	switch {
+	case a.link == packet.LinkVXLAN && first.Source != packet.FromTunnelVXLAN:
+		return DropVXLAN, true
+	case a.link == packet.LinkVXLAN:
+		return w.attribute(a.src, first.VNI, a.time)
+	case first.Source != packet.FromTunnelGENEVE:
+		return DropGENEVE, true
+	}
+	if drop, dropped = w.takeTunnelOff(); !dropped && w.mirrored == nil {
+		// GENEVE straight around the mirrored packet.
+		return w.attribute(a.src, first.VNI, a.time)
+	}
+	return drop, dropped
+}
+
 // outer notes the outer packet's addresses for the records of this frame.
 func (w *Worker) outer(src, dst packet.Addr, srcPort, dstPort uint16) {
 	v := uint8(6)

@@ -236,81 +236,78 @@ func (w *Worker) SwapSources(t *mirror.SourceTable) { w.sources.swap(t) }
 // Frame processes one frame as captured: data from its link header, wireLen bytes
 // long on the wire, at Unix nanoseconds t. data is not kept.
 func (w *Worker) Frame(link packet.Link, data []byte, wireLen int, t int64) {
-	w.pcapCnt++
-	w.Ledger.Received++
-	w.Ledger.ReceivedBytes += uint64(len(data))
-	w.Stats.Frames++
-	w.Stats.Bytes += uint64(len(data))
-	w.Stats.MaxPkt = max(w.Stats.MaxPkt, uint64(len(data)))
-	w.mirrored, w.truncated, w.tunnel = nil, false, 0
-	w.layers = w.dec.Decode(w.layers[:0], link, data, wireLen, t)
-	if w.opt.Mirror {
-		if drop, ok := w.takeTunnelOff(); ok {
-			w.Ledger.Drops[drop]++
-			return
-		}
-	}
-	w.run(link, data, wireLen)
+	w.arrive(&arrival{link: link, data: data, wireLen: wireLen, time: t})
 }
 
 // Datagram processes one mirror datagram as a UDP socket received it from src to
 // dst: link is packet.LinkVXLAN or packet.LinkGENEVE, and payload begins with
 // that header. payload is not kept.
 func (w *Worker) Datagram(link packet.Link, src, dst packet.Addr, srcPort, dstPort uint16, payload []byte, wireLen int, t int64) {
-	w.pcapCnt++
-	w.Ledger.Received++
-	w.Ledger.ReceivedBytes += uint64(len(payload))
-	w.Stats.Frames++
-	w.Stats.Bytes += uint64(len(payload))
-	w.Stats.MaxPkt = max(w.Stats.MaxPkt, uint64(len(payload)))
-	w.mirrored, w.truncated, w.tunnel = nil, false, 0
-	w.outer(src, dst, srcPort, dstPort)
-	w.layers = w.dec.Decode(w.layers[:0], link, payload, wireLen, t)
-	first := &w.layers[0]
-	var drop Drop
-	var refused bool
-	switch {
-	case link == packet.LinkVXLAN && first.Source != packet.FromTunnelVXLAN:
-		drop, refused = DropVXLAN, true
-	case link == packet.LinkVXLAN:
-		drop, refused = w.attribute(src, first.VNI, t)
-	case first.Source != packet.FromTunnelGENEVE:
-		drop, refused = DropGENEVE, true
-	default:
-		if drop, refused = w.takeTunnelOff(); !refused && w.mirrored == nil {
-			// GENEVE straight around the mirrored packet.
-			drop, refused = w.attribute(src, first.VNI, t)
-		}
-	}
-	if refused {
-		w.Ledger.Drops[drop]++
-		return
-	}
-	w.run(link, payload, wireLen)
+	w.arrive(&arrival{link: link, data: payload, wireLen: wireLen, time: t, socket: true,
+		src: src, dst: dst, srcPort: srcPort, dstPort: dstPort})
 }
 
-// run processes the layers of one frame from the innermost out and closes its
-// account. A panic in a station costs this frame and its flow, nothing else.
-func (w *Worker) run(link packet.Link, data []byte, wireLen int) {
-	t := w.layers[len(w.layers)-1].Time
-	if t > w.now {
-		w.now = t
+// arrival is one frame, or one datagram of a mirror socket.
+type arrival struct {
+	link             packet.Link
+	data             []byte
+	wireLen          int
+	time             int64
+	socket           bool // with the addresses below
+	src, dst         packet.Addr
+	srcPort, dstPort uint16
+}
+
+// arrive takes a through all stations and closes its account: processed, or one
+// named drop.
+func (w *Worker) arrive(a *arrival) {
+	w.pcapCnt++
+	w.Ledger.Received++
+	w.Ledger.ReceivedBytes += uint64(len(a.data))
+	w.Stats.Frames++
+	w.Stats.Bytes += uint64(len(a.data))
+	w.Stats.MaxPkt = max(w.Stats.MaxPkt, uint64(len(a.data)))
+	w.mirrored, w.truncated, w.tunnel = nil, false, 0
+	if a.time > w.now {
+		w.now = a.time
 	}
 	if w.first == 0 {
-		w.first = t
+		w.first = a.time
 	}
-	if w.guarded(link, data, wireLen, t) {
+	if drop, dropped := w.guarded(a); dropped {
+		w.Ledger.Drops[drop]++
+	} else {
 		w.Ledger.Processed++
-		w.Ledger.ProcessedBytes += uint64(len(data))
+		w.Ledger.ProcessedBytes += uint64(len(a.data))
 		if w.truncated {
 			w.Ledger.Truncated++
 		}
-	} else {
-		w.Ledger.Drops[DropPanic]++
 	}
-	if t >= w.nextTick {
-		w.tick(t)
+	if a.time >= w.nextTick {
+		w.tick(a.time)
 	}
+}
+
+// stations decodes a, takes the mirror tunnel off, and processes its layers from
+// the innermost out.
+func (w *Worker) stations(a *arrival) (drop Drop, dropped bool) {
+	if a.socket {
+		w.outer(a.src, a.dst, a.srcPort, a.dstPort)
+	}
+	w.layers = w.dec.Decode(w.layers[:0], a.link, a.data, a.wireLen, a.time)
+	switch {
+	case a.socket:
+		drop, dropped = w.takeHeaderOff(a)
+	case w.opt.Mirror:
+		drop, dropped = w.takeTunnelOff()
+	}
+	if dropped {
+		return drop, true
+	}
+	for i := len(w.layers) - 1; i >= w.tunnel; i-- {
+		w.packet(&w.layers[i], i)
+	}
+	return 0, false
 }
 
 // tick does what is due about once a second of packet time.
@@ -350,14 +347,15 @@ func (w *Worker) follow(t int64) {
 // Flush hands all gathered lines to the sinks.
 func (w *Worker) Flush() { w.flush(true) }
 
-// guarded runs the stations and turns a panic into a quarantined packet.
-func (w *Worker) guarded(link packet.Link, data []byte, wireLen int, t int64) (ok bool) {
+// guarded runs the stations and turns a panic into a quarantined packet: it costs
+// this frame and its flow, nothing else.
+func (w *Worker) guarded(a *arrival) (drop Drop, dropped bool) {
 	defer func() {
 		why := recover()
 		if why == nil {
 			return
 		}
-		ok = false
+		drop, dropped = DropPanic, true
 		w.pseudo, w.final, w.depth = false, false, 0
 		w.Stats.Panics++
 		if w.cur != nil {
@@ -368,13 +366,10 @@ func (w *Worker) guarded(link packet.Link, data []byte, wireLen int, t int64) (o
 			w.cur = nil
 		}
 		if w.opt.Quarantine != nil {
-			w.opt.Quarantine(link, data, wireLen, t, why)
+			w.opt.Quarantine(a.link, a.data, a.wireLen, a.time, why)
 		}
 	}()
-	for i := len(w.layers) - 1; i >= w.tunnel; i-- {
-		w.packet(&w.layers[i], i)
-	}
-	return true
+	return w.stations(a)
 }
 
 // Finish ends all flows, writes the last records and flushes. The worker is not
