@@ -84,6 +84,7 @@ type Message struct {
 	crlf    [2]byte
 	text    textScan
 	sum     hash.Hash
+	hashed  bool
 	md5     []byte
 	urlSize int
 	done    bool
@@ -151,6 +152,7 @@ func (m *Message) Line(b []byte, first, last bool) {
 	}
 	if m.started && m.sum != nil {
 		m.sum.Write(b)
+		m.hashed = true
 	}
 	line := b
 	if last {
@@ -177,7 +179,7 @@ func (m *Message) End() {
 	}
 	m.endPart()
 	m.done = true
-	if m.sum != nil && m.started {
+	if m.hashed {
 		m.md5 = m.sum.Sum(nil)
 	}
 	m.name, m.value, m.levels = nil, nil, nil
