@@ -36,9 +36,8 @@ func Protocol() *proto.Protocol {
 		Configure: func(proto.Settings) (proto.Factory, error) {
 			return func(c *proto.Conn) proto.Parser { return &parser{c: c} }, nil
 		},
-		Done:           [2]uint8{1, 1},
-		Log:            log,
-		Unidirectional: true,
+		Done: [2]uint8{1, 1},
+		Log:  log,
 	}
 }
 
