@@ -137,7 +137,7 @@ func (w *Writer) files(files []File) {
 func (w *Writer) file(f *File) {
 	j := &w.w
 	j.Open()
-	j.Bytes("filename", cut(f.Name))
+	j.Text("filename", cut(f.Name))
 	if len(f.SIDs) > 0 {
 		j.Array("sid")
 		for _, s := range f.SIDs[:min(len(f.SIDs), MaxItems)] {
