@@ -32,6 +32,9 @@ func TypeName(t uint8) string {
 	if int(t) < len(names) {
 		return names[t]
 	}
+	if t == 99 {
+		return "UNKNOWN"
+	}
 	return strconv.Itoa(int(t))
 }
 

@@ -120,7 +120,10 @@ func (p *parser) newFile(id fileID, dir proto.Dir, version uint8, cmd uint16, sh
 	if len(p.files) >= MaxOpenFiles {
 		p.closeOldest()
 	}
-	name, _ := p.names.get(id)
+	name, known := p.names.get(id)
+	if !known && version == 2 && dir == proto.ToClient {
+		name = []byte("<unknown>")
+	}
 	tx := p.newTx(version, cmd)
 	tx.file = &fileTx{dir: dir, id: id, name: name, share: share}
 	tx.file.file = p.c.NewFile(tx, dir, name)

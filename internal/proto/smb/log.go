@@ -80,7 +80,7 @@ func (n *names) log(t *Tx, w *jsonw.Writer) {
 	case t.nego != nil:
 		t.nego.log(w)
 	case t.pipe != nil:
-		t.pipe.log(w)
+		t.pipe.log(t.p, w)
 	case t.create != nil:
 		t.create.log(w)
 	case t.session != nil:
@@ -290,7 +290,7 @@ func (s *setInfo) log(w *jsonw.Writer) {
 	s.id.write("fuid", w)
 }
 
-func (c *pipeTx) log(w *jsonw.Writer) {
+func (c *pipeTx) log(p *parser, w *jsonw.Writer) {
 	const ts, tc = proto.ToServer, proto.ToClient
 	w.Object("dcerpc")
 	if c.set[ts] {
@@ -309,9 +309,10 @@ func (c *pipeTx) log(w *jsonw.Writer) {
 			w.Uint("opnum", uint64(c.opnum))
 			w.Object("req")
 			c.writeStub(ts, w)
-			c.writeIfaces(w, false)
+			// Suricata shows what the connection bound last, on whatever pipe.
+			c.writeIfaces(p.ifaces, w, false)
 		case dcerpc.TypeBind:
-			c.writeIfaces(w, true)
+			c.writeIfaces(c.ifaces, w, true)
 		}
 	}
 	if c.set[tc] && c.typ[tc] == dcerpc.TypeResponse {
@@ -329,13 +330,12 @@ func (c *pipeTx) writeStub(dir proto.Dir, w *jsonw.Writer) {
 	w.Close()
 }
 
-// writeIfaces writes the interfaces of a bind, or those of the connection that the
-// server accepted.
-func (c *pipeTx) writeIfaces(w *jsonw.Writer, bind bool) {
+// writeIfaces writes the interfaces of a bind, or that of a request.
+func (c *pipeTx) writeIfaces(list []dcerpc.Context, w *jsonw.Writer, bind bool) {
 	open := false
-	for i := range c.ifaces {
-		f := &c.ifaces[i]
-		if !bind && !f.Accepted() {
+	for i := range list {
+		f := &list[i]
+		if !bind && (f.Result != 0 || f.ID != c.context) {
 			continue
 		}
 		if !open {

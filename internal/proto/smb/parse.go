@@ -83,6 +83,8 @@ type treeKey struct {
 type tree struct {
 	name []byte
 	pipe bool
+	// guessed: its opening was not seen, but DCE/RPC was seen in it.
+	guessed bool
 }
 
 // Parse implements proto.Parser.
@@ -155,7 +157,7 @@ func (p *parser) packet(dir proto.Dir, h *half, b []byte, off uint64) (n, want i
 	p.frame(dir, "nbss.pdu", off, whole)
 	p.frame(dir, "nbss.hdr", off, nbHeader)
 	p.frame(dir, "nbss.data", off+nbHeader, size)
-	n, want, done := 0, whole, false
+	done := false
 	switch v {
 	case 1:
 		n, want, done = p.stream1(dir, h, b[nbHeader:], size, off+nbHeader)
@@ -240,13 +242,16 @@ func (p *parser) malformed() {
 func (p *parser) newTx(version uint8, cmd uint16) *Tx {
 	p.tidy()
 	tx := &Tx{p: p, Version: version, Command: cmd}
+	if len(p.open) >= p.cfg.maxTx {
+		// Too many wait for an answer: the other side is not seen. This one is not
+		// begun, and the flow is given up.
+		p.open[len(p.open)-1].AddEvent(EventTooManyTransactions)
+		p.broken = true
+		return tx
+	}
 	p.cur = tx
 	p.c.NewTx(tx)
 	p.open = append(p.open, tx)
-	if len(p.open) > p.cfg.maxTx {
-		tx.AddEvent(EventTooManyTransactions)
-		p.broken = true
-	}
 	return tx
 }
 

@@ -10,8 +10,9 @@ const maxRPCType = 20
 
 // pipe is what is known of a named pipe in use.
 type pipe struct {
-	rpc  bool   // DCE/RPC was seen in it
-	part []byte // start of a fragment whose rest comes with the next read
+	rpc    bool             // DCE/RPC was seen in it
+	part   []byte           // start of a fragment whose rest comes with the next read
+	ifaces []dcerpc.Context // of its last bind
 }
 
 // services are the pipes that are taken to carry DCE/RPC, as in Suricata.
@@ -40,28 +41,37 @@ func looksRPC(b []byte) bool {
 // known, data, the start of what is transferred, decides.
 func (p *parser) useOf(k treeKey, id fileID, data []byte) use {
 	t, known := p.trees.get(k)
-	name, _ := p.names.get(id)
-	switch service := isService(name); {
-	case known && !t.pipe:
+	if known && !t.pipe {
 		return useFile
-	case service:
+	}
+	if name, _ := p.names.get(id); isService(name) {
 		return useRPC
-	case known:
+	}
+	if known && !t.guessed {
 		return usePipe
 	}
 	if st, ok := p.pipes.get(id); ok && st.rpc {
 		return useRPC
 	}
-	if !looksRPC(data) {
-		return useFile
+	switch {
+	case looksRPC(data):
+		p.pipe(id).rpc = true
+		p.trees.put(k, tree{pipe: true, guessed: true})
+		return useRPC
+	case t.guessed:
+		return usePipe
 	}
+	return useFile
+}
+
+// pipe returns what is known of pipe id.
+func (p *parser) pipe(id fileID) *pipe {
 	st, ok := p.pipes.get(id)
 	if !ok {
 		st = &pipe{}
 		p.pipes.put(id, st)
 	}
-	st.rpc = true
-	return useRPC
+	return st
 }
 
 // call takes what the client wrote to a pipe. k is the SMB request that brought it.
@@ -100,10 +110,15 @@ func (p *parser) call(version uint8, cmd uint16, ssn uint64, tree uint32, k reqK
 		p.stub(tx, proto.ToServer, r.Stub)
 	case h.Type == dcerpc.TypeBind:
 		p.ifaces = dcerpc.AppendBind(nil, &h, frag)
+		p.pipe(id).ifaces = p.ifaces
 	case h.Type > maxRPCType:
 		tx.AddEvent(EventMalformedData)
 	}
+	// A pipe whose bind was not seen may be one of those that were.
 	c.ifaces = p.ifaces
+	if st, ok := p.pipes.get(id); ok && st.ifaces != nil {
+		c.ifaces = st.ifaces
+	}
 	if h.Flags&dcerpc.FlagLast != 0 || h.Type != dcerpc.TypeRequest {
 		tx.end(proto.ToServer)
 	}
@@ -183,10 +198,7 @@ func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fi
 		}
 		size := max(int(h.Len), 16)
 		if len(data) < size && s.code == ntBufferOverflow {
-			if st == nil {
-				st = &pipe{}
-				p.pipes.put(id, st)
-			}
+			st = p.pipe(id)
 			if len(data) <= p.cfg.maxPipeData {
 				st.part = append([]byte(nil), data...)
 			}
@@ -195,6 +207,9 @@ func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fi
 		frag := data[:min(len(data), size)]
 		data = data[len(frag):]
 		p.fragment(version, cmd, ssn, tree, id, &h, frag, s)
+		if !looksRPC(data) {
+			return
+		}
 	}
 }
 
@@ -221,8 +236,8 @@ func (p *parser) fragment(version uint8, cmd uint16, ssn uint64, tree uint32, id
 		done = h.Flags&dcerpc.FlagLast != 0
 	case h.Type == dcerpc.TypeBindAck:
 		dcerpc.Results(h, b, func(i int, result, reason uint16) {
-			if i < len(p.ifaces) {
-				p.ifaces[i].Acked, p.ifaces[i].Result, p.ifaces[i].Reason = true, result, reason
+			if i < len(c.ifaces) {
+				c.ifaces[i].Acked, c.ifaces[i].Result, c.ifaces[i].Reason = true, result, reason
 			}
 		})
 	case h.Type > maxRPCType:

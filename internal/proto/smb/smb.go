@@ -85,6 +85,7 @@ func Protocol() *proto.Protocol {
 		Fields:      fields(),
 		Events:      events(),
 		LowerEvents: true,
+		RawByChunk:  true,
 		StreamDepth: streamDepth,
 		Frames: []string{
 			"nbss.pdu", "nbss.hdr", "nbss.data", "smb1.pdu", "smb1.hdr", "smb1.data",

@@ -9,23 +9,25 @@ import (
 
 // Commands of SMB1. [MS-CIFS] section 2.2.2.1.
 const (
-	cmd1Close          = 0x04
-	cmd1Rename         = 0x07
-	cmd1Write          = 0x0b
-	cmd1LockingAndX    = 0x24
-	cmd1Trans          = 0x25
-	cmd1WriteAndClose  = 0x2c
-	cmd1OpenAndX       = 0x2d
-	cmd1ReadAndX       = 0x2e
-	cmd1WriteAndX      = 0x2f
-	cmd1Trans2         = 0x32
-	cmd1TreeDisconnect = 0x71
-	cmd1Negotiate      = 0x72
-	cmd1SessionSetup   = 0x73
-	cmd1LogoffAndX     = 0x74
-	cmd1TreeConnect    = 0x75
-	cmd1NTCreateAndX   = 0xa2
-	cmd1None           = 0xff // no AndX command follows
+	cmd1Close           = 0x04
+	cmd1Rename          = 0x07
+	cmd1Write           = 0x0b
+	cmd1LockingAndX     = 0x24
+	cmd1Trans           = 0x25
+	cmd1WriteAndClose   = 0x2c
+	cmd1OpenAndX        = 0x2d
+	cmd1ReadAndX        = 0x2e
+	cmd1WriteAndX       = 0x2f
+	cmd1Trans2          = 0x32
+	cmd1TreeDisconnect  = 0x71
+	cmd1Trans2Secondary = 0x33
+	cmd1Negotiate       = 0x72
+	cmd1SessionSetup    = 0x73
+	cmd1LogoffAndX      = 0x74
+	cmd1TreeConnect     = 0x75
+	cmd1NTCreateAndX    = 0xa2
+	cmd1NTCancel        = 0xa4
+	cmd1None            = 0xff // no AndX command follows
 
 	head1Len = 32
 )
@@ -318,6 +320,11 @@ func (p *parser) request1(hd *head1, k *block) {
 		}
 	case cmd1Rename:
 		ok = p.renameRequest1(hd, k)
+	case cmd1LockingAndX, cmd1NTCancel, cmd1Trans2Secondary:
+		// What answers them, if anything, says nothing of its own.
+		tx := p.begin1(hd, k)
+		p.pending.drop(hd.key(k.cmd))
+		tx.end(proto.ToClient)
 	default:
 		p.begin1(hd, k)
 	}
@@ -328,6 +335,7 @@ func (p *parser) request1(hd *head1, k *block) {
 
 func (p *parser) negotiateRequest1(hd *head1, k *block) bool {
 	tx := p.begin1(hd, k)
+	tx.Session, tx.Tree = 0, 0
 	n := &negotiate{smb1: true}
 	tx.nego = n
 	b := k.bytes
@@ -390,6 +398,8 @@ func (p *parser) treeRequest1(hd *head1, k *block) bool {
 	if len(k.words) < 8 {
 		return false
 	}
+	// Some clients count too few bytes.
+	k.bytes = k.m[k.from:]
 	at := int(binary.LittleEndian.Uint16(k.words[6:]))
 	// Suricata shows names of SMB1 shares with one backslash less.
 	t.name = bytes.TrimPrefix(k.text(hd, &at), []byte{'\\'})
@@ -532,6 +542,7 @@ func (p *parser) write1(hd *head1, k *block, n int) *Tx {
 //	24 offset, 26 setup count, 28 setup
 func (p *parser) transRequest1(hd *head1, k *block) bool {
 	if len(k.words) < 28 {
+		p.begin1(hd, k)
 		return false
 	}
 	le := binary.LittleEndian

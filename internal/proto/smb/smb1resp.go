@@ -22,8 +22,12 @@ func (p *parser) response1(hd *head1, k *block) {
 			good = p.transResponse1(hd, k, w)
 		}
 	case cmd1WriteAndX, cmd1Write:
-		if ok && w.use == useRPC && !hd.fine() {
+		switch {
+		case !ok || w.use != useRPC:
+		case !hd.fine():
 			p.refused(w, hd.outcome())
+		case w.tx != nil:
+			w.tx.status = hd.outcome()
 		}
 	case cmd1Negotiate:
 		if ok && w.tx.nego != nil {
@@ -119,8 +123,8 @@ func (p *parser) createResponse1(hd *head1, k *block, w pending) bool {
 	for i := range times {
 		times[i] = r.u64()
 	}
-	r.skip(12)
-	size := r.u64()
+	r.skip(4)
+	size := r.u64() // allocated, as in Suricata
 	if r.bad {
 		return false
 	}

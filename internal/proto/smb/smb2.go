@@ -137,8 +137,8 @@ func (p *parser) useNow2(hd *head2, b []byte, at, n int) use {
 		return p.useOf(hd.share(), guid(b[head2Len+16:]), data)
 	}
 	w, ok := p.pending.get(hd.key())
-	if !ok || w.use != useFile {
-		return w.use
+	if !ok {
+		return useFile
 	}
 	return p.useOf(hd.share(), w.id, data)
 }
@@ -331,7 +331,7 @@ func (p *parser) readRequest2(hd *head2, body []byte) bool {
 	if p.maxRead != 0 && n > p.maxRead || p.cfg.maxRead != 0 && n > p.cfg.maxRead {
 		p.event(EventReadRequestTooLarge)
 	}
-	p.await(hd.key(), pending{cmd: hd.cmd, id: guid(id), offset: offset, use: p.useOf(hd.share(), guid(id), nil)})
+	p.await(hd.key(), pending{cmd: hd.cmd, id: guid(id), offset: offset})
 	return true
 }
 
@@ -428,29 +428,38 @@ func (p *parser) setInfoRequest2(hd *head2, m []byte) bool {
 			return false
 		}
 		tx := p.begin2(hd)
-		from, known := p.names.get(guid(id))
-		if !known {
-			from = []byte("<unknown>")
-		}
+		from := p.nameOf(hd, guid(id))
 		tx.rename = &rename{id: guid(id), from: from, to: dense(name), info: "SMB2_FILE_RENAME_INFO"}
 	case 0x0d: // FileDispositionInformation
 		if len(data) < 1 {
 			return false
 		}
 		tx := p.begin2(hd)
-		name, known := p.names.get(guid(id))
-		if !known {
-			name = []byte("<unknown>")
-		}
+		name := p.nameOf(hd, guid(id))
 		tx.setInfo = &setInfo{id: guid(id), name: name, deleteOnClose: data[0]&1 != 0}
 	}
 	return true
+}
+
+// nameOf returns the name of id, also when it is just being opened by the request
+// before this one (in a compound the id is not known yet).
+func (p *parser) nameOf(hd *head2, id fileID) []byte {
+	if name, ok := p.names.get(id); ok {
+		return name
+	}
+	if w, ok := p.pending.get(reqKey{2, hd.id - 1}); ok && w.cmd == cmd2Create {
+		return w.name
+	}
+	return []byte("<unknown>")
 }
 
 // response2 takes the response in m, header included.
 func (p *parser) response2(hd *head2, m []byte) {
 	if hd.status == ntPending {
 		// The real answer follows under the same message id.
+		if w, ok := p.pending.get(hd.key()); ok && w.tx != nil {
+			w.tx.status = hd.outcome()
+		}
 		return
 	}
 	w, ok := p.answered(hd.key())
@@ -579,9 +588,6 @@ func (p *parser) createResponse2(hd *head2, w pending, body []byte) bool {
 func (p *parser) readResponse2(hd *head2, m []byte) bool {
 	w, _ := p.pending.get(hd.key())
 	if hd.status != ntSuccess && hd.status != ntBufferOverflow {
-		if w.use == useRPC {
-			p.refused(w, hd.outcome())
-		}
 		return true
 	}
 	if len(m) < head2Len+read2Len {
@@ -592,10 +598,8 @@ func (p *parser) readResponse2(hd *head2, m []byte) bool {
 	if !ok {
 		return false
 	}
-	if w.use == useFile {
-		w.use = p.useOf(hd.share(), w.id, data)
-	}
-	switch w.use {
+	// The response says which tree it is about, unless it is asynchronous.
+	switch p.useOf(hd.share(), w.id, data) {
 	case useRPC:
 		p.reply(2, hd.cmd, hd.session, hd.tree, w.id, data, hd.outcome())
 	case useFile:
