@@ -96,6 +96,9 @@ type Protocol struct {
 	// Frames are the types of frames the parser may open (keyword frame), without
 	// the protocol's name; nil: not said.
 	Frames []string
+	// RawByChunk: the end of a Tx does not ask for raw inspection of the stream at
+	// once; windows come by their size only (or by Conn.RawNow).
+	RawByChunk bool
 	// Unidirectional: a Tx belongs to one direction only; TxBase.Dir says which.
 	Unidirectional bool
 	// LowerEvents: records of anomalies show the names of Events as they are; else
