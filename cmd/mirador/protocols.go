@@ -7,6 +7,7 @@ import (
 	"mirador/internal/proto/dnp3"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
+	"mirador/internal/proto/ike"
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/ldap"
 	"mirador/internal/proto/mqtt"

@@ -1,0 +1,11 @@
+package ike
+
+const (
+	// MaxTransforms bounds the transforms kept of a message; an initiator offers some
+	// dozens.
+	MaxTransforms = 256
+	// MaxAttributes bounds the attributes kept of an IKEv1 transform; 16 are defined.
+	MaxAttributes = 32
+	// MaxPayloads bounds the payloads of a message that are read.
+	MaxPayloads = 256
+)
