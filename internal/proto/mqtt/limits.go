@@ -17,8 +17,8 @@ const (
 	// more memory than its three bytes on the wire.
 	MaxTopics = 8192
 	// MaxProperties bounds the properties kept of one message; a message may have
-	// any number of user properties.
-	MaxProperties = 32
+	// any number of user properties (Suricata keeps 256).
+	MaxProperties = 256
 	// defaultString is how much of a string EVE shows (Suricata: string-log-limit
 	// 1 KiB).
 	defaultString = 1024

@@ -119,44 +119,43 @@ func (cfg *config) connect(c *ConnectInfo, w *jsonw.Writer) {
 	}
 }
 
-// props writes properties; of several with one name, the first.
+// props writes properties: of several of one kind the first, and all of the user's.
 func (cfg *config) props(list []Property, w *jsonw.Writer) {
-	if len(list) == 0 {
+	if list == nil {
 		return
 	}
 	w.Object("properties")
+	seen, users := uint64(0), false
 	for i := range list {
 		x := &list[i]
-		name := propName(x)
-		if again(list[:i], name) {
+		form, name := property(x.ID)
+		if form == formPair {
+			users = true
 			continue
 		}
-		form, _ := property(x.ID)
-		switch form {
-		case formBytes, formPair:
+		if seen&(1<<(x.ID&63)) != 0 {
+			continue
+		}
+		seen |= 1 << (x.ID & 63)
+		if form == formBytes {
 			cfg.str1(name, x.Bytes, w)
-		default:
+		} else {
 			w.Uint(name, uint64(x.Num))
 		}
 	}
-	w.Close()
-}
-
-func propName(x *Property) string {
-	form, name := property(x.ID)
-	if form == formPair {
-		return string(x.Key)
-	}
-	return name
-}
-
-func again(list []Property, name string) bool {
-	for i := range list {
-		if propName(&list[i]) == name {
-			return true
+	if users {
+		w.Array("user_properties")
+		for i := range list {
+			if form, _ := property(list[i].ID); form == formPair {
+				w.Open()
+				cfg.str1("key", list[i].Key, w)
+				cfg.str1("value", list[i].Bytes, w)
+				w.Close()
+			}
 		}
+		w.CloseArray()
 	}
-	return false
+	w.Close()
 }
 
 func (cfg *config) str1(key string, v []byte, w *jsonw.Writer) { w.Text(key, cfg.cut(v)) }

@@ -74,7 +74,7 @@ func TestSessions(t *testing.T) {
 		want []string
 	}{
 		{"connect", intro, []string{`"client_id":"cli"`, `"password":"secret"`, `"will":{"topic":"will/t","message":"bye"}`, `"connack":{"qos":0,"retain":false,"dup":false,"session_present":false,"return_code":0}`}},
-		{"connect 5", intro5, []string{`"protocol_version":5`, `"properties":{"receive_maximum":20,"key":"val"}`, `"properties":{"topic_alias_maximum":10}`}},
+		{"connect 5", intro5, []string{`"protocol_version":5`, `"properties":{"receive_maximum":20,"user_properties":[{"key":"key","value":"val"}]}`, `"properties":{"topic_alias_maximum":10}`}},
 		{"publish", append(intro, piece{up, msg(0x32, text("t")+"\x00\x07hello")}, piece{down, msg(0x40, "\x00\x07")}),
 			[]string{`"publish":{"qos":1,"retain":false,"dup":false,"topic":"t","message_id":7,"message":"hello"},"puback":{"qos":0,"retain":false,"dup":false,"message_id":7}`}},
 		{"publish 2", append(intro5, piece{up, msg(0x34, text("t")+"\x00\x07\x00hello")}, piece{down, msg(0x50, "\x00\x07")}, piece{up, msg(0x62, "\x00\x07")}, piece{down, msg(0x70, "\x00\x07\x92")}),
@@ -90,12 +90,12 @@ func TestSessions(t *testing.T) {
 		{"quality 3", append(intro, piece{up, msg(0x36, text("t")+"\x00\x01x")}), []string{"invalid_qos_level"}},
 		{"type 0", append(intro, piece{up, "\x00\x00"}), []string{"unassigned_msg_type"}},
 		{"cut short", append(intro, piece{up, msg(0x82, "\x00\x01\x00\x09abc")}), []string{"malformed_traffic"}},
-		{"long", append(intro, piece{up, msg(0x30, text("t")+strings.Repeat("x", 400))}), []string{`"truncated":true,"skipped_length":406`}},
+		{"long", append(intro, piece{up, msg(0x30, text("t")+strings.Repeat("x", 4000))}), []string{`"truncated":true,"skipped_length":4006`}},
 		{"long string", append(intro, piece{up, msg(0x30, text("t")+strings.Repeat("x", 80))}), []string{`x[truncated 30 additional bytes]"`}},
-		{"many properties", append(intro5, piece{up, msg(0xe0, "\x00\x98\x02"+strings.Repeat("\x26"+text("k")+text("v"), 40))}), []string{"too_many_properties"}},
+		{"many properties", append(intro5, piece{up, msg(0xe0, "\x00\x8e\x0e"+strings.Repeat("\x26"+text("k")+text("v"), 258))}), []string{"too_many_properties"}},
 	} {
 		for _, size := range []int{0, 1, 5} {
-			got := records(t, run(t, prototest.Settings{"max-msg-length": "300", "eve.mqtt.string-log-limit": "50"}, size, c.in...))
+			got := records(t, run(t, prototest.Settings{"max-msg-length": "3000", "eve.mqtt.string-log-limit": "50"}, size, c.in...))
 			for _, w := range c.want {
 				if !strings.Contains(got, w) {
 					t.Errorf("%s, pieces of %d:\n%s lacks %s", c.name, size, got, w)

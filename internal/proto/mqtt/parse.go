@@ -179,9 +179,7 @@ func (p *parser) message(dir proto.Dir, m *Message) {
 		}
 	case Connack:
 		p.answer(dir, m, Connack, EventMissingConnect, true)
-		if m.Code == 0 {
-			p.connected = true
-		}
+		p.connected = true // whatever the server said: Suricata's view
 	case Publish:
 		p.publish(dir, m)
 	case Pubrec, Pubrel:
@@ -387,8 +385,11 @@ func (d *decoder) props() []Property {
 		d.ok, d.b = false, nil
 		return nil
 	}
+	if n == 0 {
+		return nil
+	}
 	in := decoder{b: d.take(int(n)), ok: true, m: d.m}
-	var list []Property
+	list := []Property{}
 	for len(in.b) > 0 {
 		x := Property{ID: in.byte()}
 		switch propForm(x.ID) {
@@ -407,7 +408,7 @@ func (d *decoder) props() []Property {
 		case formPair:
 			x.Key, x.Bytes = in.bytes(), in.bytes()
 		default:
-			in.ok = false
+			return list // unknown, so its length is not known either
 		}
 		if !in.ok {
 			d.ok = false
