@@ -124,15 +124,6 @@ func newEngine(flat *config.Flat) (*engine, error) {
 	return e, nil
 }
 
-// compile reads the rules and compiles them.
-func (e *engine) compile(p *engineParams) error {
-	rules, problems, err := readRules(p.rules)
-	if err != nil {
-		return err
-	}
-	return e.compileRules(p, rules, problems)
-}
-
 // compileRules compiles rules that were read already, problems with them included.
 func (e *engine) compileRules(p *engineParams, rules []*rule.Rule, problems []rule.Problem) error {
 	e.problems = problems

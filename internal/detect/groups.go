@@ -19,13 +19,11 @@ type groups struct {
 	stream    [][]uint32 // by stream event
 	conn      [][]uint32 // by flow-level application event
 	protoOnly []uint32   // protocol detection only
-	appLayer  []uint32   // by protocol of the flow alone
 	tx        [2][]txGroup
 	byProto   [2][]protoGroup // by proto.ID
 	frames    [2][]bufGroup
 	frameAny  [2][]uint32 // frame rules without fast pattern
 	frameUse  bool
-	patterns  int
 }
 
 // payloadGroup are the rules for packets of one class and direction.
@@ -148,7 +146,6 @@ type groupBuilder struct {
 	pkt    map[*bufDef][]*sig
 	txPat  [2]map[*bufDef][]*sig
 	frames [2]map[*bufDef][]*sig
-	maxID  int
 }
 
 func (b *groupBuilder) add(s *sig) {

@@ -69,9 +69,6 @@ func setStreamEvent(b *builder, o *rule.Option) error {
 	return nil
 }
 
-// connEvent marks an event of the flow's application layer, not of a transaction.
-const connEvent = 1 << 15
-
 func setAppEvent(b *builder, o *rule.Option) error {
 	name := strings.ToLower(strings.TrimSpace(o.Value))
 	if i := slices.Index(proto.ConnEvents[:], name); i >= 0 {

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"mirador/internal/proto"
 	"mirador/internal/rule"
 )
 
@@ -432,6 +431,3 @@ func (b *builder) varKeyword(o *rule.Option, pkt bool) error {
 
 func setFlowvar(b *builder, o *rule.Option) error { return b.varKeyword(o, false) }
 func setPktvar(b *builder, o *rule.Option) error  { return b.varKeyword(o, true) }
-
-// txOf returns the transaction a rule is being looked at in, nil outside of one.
-func (w *Worker) txOf() proto.Tx { return w.tx }

@@ -84,7 +84,6 @@ type ipProtos [4]uint64
 
 func (s *ipProtos) has(p uint8) bool { return s[p>>6]&(1<<(p&63)) != 0 }
 func (s *ipProtos) add(p uint8)      { s[p>>6] |= 1 << (p & 63) }
-func (s *ipProtos) all() bool        { return s[0]&s[1]&s[2]&s[3] == ^uint64(0) }
 
 // sig is a compiled rule.
 type sig struct {
@@ -168,7 +167,6 @@ type txTest struct {
 	num    *numTest
 	custom *customTest
 	file   []fileTest
-	event  uint16 // event id | flow-level bit
 }
 
 // absentMode is the absent keyword of a buffer.

@@ -7,7 +7,6 @@ type tag struct {
 	spec  *tagSpec
 	start int64
 	count uint64 // packets or bytes so far
-	first uint64 // packet that set it is not logged
 }
 
 type tagShard struct {

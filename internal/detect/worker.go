@@ -6,7 +6,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"mirador/internal/jsonw"
 	"mirador/internal/mpm"
 	"mirador/internal/pcre"
 	"mirador/internal/proto"
@@ -62,7 +61,6 @@ type Worker struct {
 	source    bytes.Reader
 	gunzip    *gzip.Reader
 	zlib      io.ReadCloser
-	json      jsonw.Writer
 	clock     func() int64
 }
 
