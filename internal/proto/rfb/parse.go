@@ -241,7 +241,7 @@ func (p *parser) version(s state, b []byte) bool {
 	switch string(t.Client[4:11]) {
 	case "003.007":
 		p.minor = 7
-	case "003.008", "003.889":
+	case "003.008", "003.889", "004.000", "004.001", "005.000": // Apple, RealVNC
 		p.minor = 8
 	default: // RFC 6143 section 7.1.1: others count as 3.3
 		p.minor = 3
