@@ -114,8 +114,9 @@ func (p *parser) add(dir proto.Dir, h *Header) *Tx {
 	if dir == proto.ToServer {
 		t.ReqType = h.Type
 	} else {
-		t.RespType = h.Type
-		t.lose(proto.ToServer)
+		// It stays open, as in Suricata: the request may just not be one that is
+		// followed.
+		t.RespType, t.Lost[proto.ToServer] = h.Type, true
 	}
 	p.open.add(p.c, t, p.cfg.maxTx)
 	return t

@@ -89,8 +89,7 @@ func (p *datagrams) of(dir proto.Dir, h *dgHeader) *Tx {
 	if dir == proto.ToServer {
 		t.ReqType = h.typ
 	} else {
-		t.RespType = h.typ
-		t.lose(proto.ToServer)
+		t.RespType, t.Lost[proto.ToServer] = h.typ, true
 	}
 	p.open.add(p.c, t, p.cfg.maxTx)
 	return t

@@ -37,6 +37,14 @@ func looksRPC(b []byte) bool {
 	return ok && h.Major == 5 && h.Minor <= 1 && h.Type <= maxRPCType && h.Len >= 16 && b[4]&0xee == 0 && b[5] <= 3
 }
 
+// ioOf is useOf for a read or write in direction dir: what began as a file stays one.
+func (p *parser) ioOf(k treeKey, id fileID, data []byte, dir proto.Dir) use {
+	if p.fileOf(id, dir) != nil {
+		return useFile
+	}
+	return p.useOf(k, id, data)
+}
+
 // useOf says what id, which is reached through tree k, is. When the tree is not
 // known, data, the start of what is transferred, decides.
 func (p *parser) useOf(k treeKey, id fileID, data []byte) use {

@@ -134,13 +134,13 @@ func (p *parser) stream2(dir proto.Dir, h *half, b []byte, size int, off uint64)
 func (p *parser) useNow2(hd *head2, b []byte, at, n int) use {
 	data := b[at : at+min(n, 16)]
 	if hd.cmd == cmd2Write {
-		return p.useOf(hd.share(), guid(b[head2Len+16:]), data)
+		return p.ioOf(hd.share(), guid(b[head2Len+16:]), data, proto.ToServer)
 	}
 	w, ok := p.pending.get(hd.key())
 	if !ok {
 		return useFile
 	}
-	return p.useOf(hd.share(), w.id, data)
+	return p.ioOf(hd.share(), w.id, data, proto.ToClient)
 }
 
 func (p *parser) frames2(dir proto.Dir, off uint64, size int) {
@@ -346,7 +346,7 @@ func (p *parser) writeRequest2(hd *head2, m []byte) bool {
 	if !ok {
 		return false
 	}
-	switch id := guid(fixed[16:]); p.useOf(hd.share(), id, data) {
+	switch id := guid(fixed[16:]); p.ioOf(hd.share(), id, data, proto.ToServer) {
 	case useRPC:
 		p.call(2, hd.cmd, hd.session, hd.tree, hd.key(), id, data)
 	case useFile:
@@ -587,6 +587,14 @@ func (p *parser) createResponse2(hd *head2, w pending, body []byte) bool {
 // readResponse2 takes a read's response that is all here.
 func (p *parser) readResponse2(hd *head2, m []byte) bool {
 	w, _ := p.pending.get(hd.key())
+	if hd.status == ntEndOfFile {
+		// All of the file was read; the transaction goes on until it is closed.
+		if tx := p.fileOf(w.id, proto.ToClient); tx != nil {
+			tx.status = hd.outcome()
+			tx.file.file.Close(proto.FileClosed)
+			tx.Dirty[proto.ToClient] = true
+		}
+	}
 	if hd.status != ntSuccess && hd.status != ntBufferOverflow {
 		return true
 	}
@@ -599,7 +607,7 @@ func (p *parser) readResponse2(hd *head2, m []byte) bool {
 		return false
 	}
 	// The response says which tree it is about, unless it is asynchronous.
-	switch p.useOf(hd.share(), w.id, data) {
+	switch p.ioOf(hd.share(), w.id, data, proto.ToClient) {
 	case useRPC:
 		p.reply(2, hd.cmd, hd.session, hd.tree, w.id, data, hd.outcome())
 	case useFile:

@@ -37,8 +37,8 @@ type status struct {
 const (
 	ntSuccess        = 0
 	ntPending        = 0x00000103
+	ntEndOfFile      = 0xc0000011
 	ntBufferOverflow = 0x80000005
-	ntMoreProcessing = 0xc0000016
 )
 
 func (s status) success() bool { return s.code == 0 }
