@@ -17,6 +17,7 @@ import (
 	"mirador/internal/proto/rfb"
 	"mirador/internal/proto/sip"
 	"mirador/internal/proto/smtp"
+	"mirador/internal/proto/snmp"
 	"mirador/internal/proto/ssh"
 	"mirador/internal/proto/tls"
 )

@@ -33,6 +33,7 @@ const port = 500
 
 // Protocol returns the row of IKE.
 func Protocol() *proto.Protocol {
+	names := newTables()
 	return &proto.Protocol{
 		Name:           "ike",
 		Transport:      proto.UDP,
@@ -44,7 +45,8 @@ func Protocol() *proto.Protocol {
 		Events:         events(),
 		LowerEvents:    true,
 		Unidirectional: true,
-		Log:            newTables().log,
+		Log:            names.log,
+		LogAlert:       names.logAlert,
 		Configure: func(proto.Settings) (proto.Factory, error) {
 			return func(c *proto.Conn) proto.Parser { return &parser{c: c} }, nil
 		},

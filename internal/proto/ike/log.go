@@ -44,8 +44,49 @@ func newTables() *tables {
 	return t
 }
 
+// exchangeName returns the name of an IKEv1 exchange type, "" when it has none.
+// RFC 2408 section 3.1, RFC 2409 appendix A.
+func exchangeName(n byte) string {
+	switch n {
+	case 0:
+		return "Unknown Exchange Type"
+	case 1:
+		return "Base"
+	case 2:
+		return "Identity Protection"
+	case 3:
+		return "Authentication Only"
+	case 4:
+		return "Aggressive"
+	case 5:
+		return "Informational"
+	case 6:
+		return "Transaction (Config Mode)"
+	case 32:
+		return "Quick Mode"
+	case 33:
+		return "New Group Mode"
+	}
+	return ""
+}
+
 // log writes the EVE object ike.
 func (n *tables) log(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
+	return n.write(tx, false, w)
+}
+
+// logAlert writes it for an alert, which names the exchange type, too.
+func (n *tables) logAlert(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) {
+	mark := w.Mark()
+	w.Object("ike")
+	if !n.write(tx, true, w) {
+		w.Rollback(mark)
+		return
+	}
+	w.Close()
+}
+
+func (n *tables) write(tx proto.Tx, alert bool, w *jsonw.Writer) bool {
 	t, ok := tx.(*Tx)
 	if !ok {
 		return false
@@ -58,6 +99,9 @@ func (n *tables) log(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
 	w.Uint("message_id", uint64(h[offID])<<24|uint64(h[offID+1])<<16|uint64(h[offID+2])<<8|uint64(h[offID+3]))
 	w.Uint("exchange_type", uint64(h[offExchange]))
 	if t.Version() == 1 {
+		if s := exchangeName(h[offExchange]); alert && s != "" {
+			w.Str("exchange_type_verbose", s)
+		}
 		n.version1(t, w)
 	} else {
 		n.version2(t, w)
