@@ -16,6 +16,7 @@ import (
 	"mirador/internal/proto/rdp"
 	"mirador/internal/proto/rfb"
 	"mirador/internal/proto/sip"
+	"mirador/internal/proto/smb"
 	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/snmp"
 	"mirador/internal/proto/ssh"
@@ -29,6 +30,7 @@ func protocols() []*proto.Protocol {
 		http.Protocol(),
 		tls.Protocol(),
 		ssh.Protocol(),
+		smb.Protocol(),
 		smtp.Protocol(),
 		mqtt.Protocol(),
 		sip.Protocol(),
@@ -41,6 +43,8 @@ func protocols() []*proto.Protocol {
 		quic.Protocol(),
 		dnp3.Protocol(),
 		dhcp.Protocol(),
+		snmp.Protocol(),
+		ike.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),
