@@ -20,6 +20,7 @@ import (
 	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/snmp"
 	"mirador/internal/proto/ssh"
+	"mirador/internal/proto/tftp"
 	"mirador/internal/proto/tls"
 )
 
