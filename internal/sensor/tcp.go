@@ -49,8 +49,9 @@ func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
 	dir = r.Dir
 	e.V.flags[dir] |= p.Flags
 	w.tcpState(e, s)
-	// What this packet acknowledges comes first: it was sent before.
-	if w.readApp(e, dir^1) || w.readApp(e, dir) {
+	// What this packet acknowledges comes first: it was sent before. Data of a SYN
+	// (TCP Fast Open) waits until the handshake is over.
+	if established && (w.readApp(e, dir^1) || w.readApp(e, dir)) {
 		dir ^= 1
 		w.readApp(e, dir^1)
 		w.readApp(e, dir)
