@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""differences.py INDEX VERDICTS > docs/reference/suricata-differences.md: the tests of the peer's suite that do not pass, one by one."""
+import json
+import sys
+
+# Why, for tests whose cause is known and is not simply work left.
+WHY = {
+    "bug-6875-01": "the capture's last record is impossible: what is readable is processed, then exit code 1 (on purpose)",
+    "bug-1450-02": "as bug-6875-01: a corrupt last record gives exit code 1",
+    "bug-1450-05": "as bug-6875-01: a corrupt last record gives exit code 1",
+    "http-mime-truncated": "the capture is cut: processed, then exit code 1 (on purpose)",
+    "pgsql/pgsql-5000-query-results": "the capture is cut: processed, then exit code 1 (on purpose)",
+    "security-8550": "the capture is corrupt: processed, then exit code 1 (on purpose)",
+    "eve-alert-metadata-defaults": "the test looks into the peer's source tree before it runs",
+    "eve-alert-metadata-enable-rule": "the test looks into the peer's source tree before it runs",
+    "eve-alert-metadata-off": "the test looks into the peer's source tree before it runs",
+    "ipopts-esec": "the test looks into the peer's source tree before it runs",
+    "filestore-v2.8-stream-depth": "the test greps the peer's log wording",
+    "tcp-rst-unacked-stream-12": "the hash is of bytes whose response header was lost; not reproduced",
+}
+
+index = {t["test"]: t for t in json.load(open(sys.argv[1]))["tests"]}
+verdicts = json.load(open(sys.argv[2]))
+failed = sorted(k for k, r in verdicts.items() if r["verdict"] != "pass" and k in index)
+print("""# What differs from Suricata
+
+Made by `bench/differences.py` from a run of the developers' part of the peer's test suite. %d of %d tests pass; these do not, each with the
+reason or, where it is work left, with the first check that is not met.
+
+| test | protocol | why |
+|---|---|---|""" % (len(verdicts) - len(failed), len(verdicts)))
+for k in failed:
+    why = WHY.get(k) or "open: " + (verdicts[k].get("why") or "?")
+    why = why.replace("|", "\\|").replace("\n", " ")
+    if "/shared/" in why:
+        why = "open: an expected file was not written"
+    print("| %s | %s | %s |" % (k, index[k]["primary"], why[:200]))
+print("""
+## By choice
+
+- A capture that is cut or corrupt ends with exit code 1 after everything readable was processed.
+- The outer packets of VXLAN and GENEVE mirror tunnels make no flow; `--no-mirror` treats the tunnels as traffic.
+- The second copy of a packet mirrored at both ends is dropped and counted; `--no-dedup` keeps it.
+- pcapng files that libpcap refuses (mixed link types, odd blocks) are read.
+- Protocols are recognised by content on every port; Suricata asks some probes only on their ports.
+- Match limits of `pcre` count our engine's steps; Suricata's JIT gives up on some matches that we find.
+- SIP over TCP honours Content-Length; MQTT `will` and `will_retain` are not swapped; RFB 3.8 without a password is followed.
+- Mirrored frames cut by packet length or MTU are decoded as far as they go and marked, not dropped as truncated.""")
