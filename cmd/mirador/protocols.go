@@ -7,6 +7,7 @@ import (
 	"mirador/internal/proto/dnp3"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
+	"mirador/internal/proto/http2"
 	"mirador/internal/proto/ike"
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/ldap"
@@ -29,6 +30,8 @@ import (
 func protocols() []*proto.Protocol {
 	return []*proto.Protocol{
 		http.Protocol(),
+		http2.Protocol(),
+		http2.DoH(),
 		tls.Protocol(),
 		ssh.Protocol(),
 		smb.Protocol(),

@@ -14,6 +14,9 @@ func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
 	}
 	l := &w.logs[id]
 	name := l.Name
+	if n, ok := tx.(proto.Named); ok {
+		name = n.LogName()
+	}
 	if w.turn[id] && sentBy(tx, h) == ToClient {
 		h.turn()
 		defer h.turn()
@@ -137,7 +140,9 @@ func (w *Writer) files(files []File) {
 func (w *Writer) file(f *File) {
 	j := &w.w
 	j.Open()
-	j.Text("filename", cut(f.Name))
+	if len(f.Name) > 0 {
+		j.Text("filename", cut(f.Name))
+	}
 	if len(f.SIDs) > 0 {
 		j.Array("sid")
 		for _, s := range f.SIDs[:min(len(f.SIDs), MaxItems)] {

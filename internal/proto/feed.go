@@ -226,6 +226,11 @@ func (c *Conn) probe(dir Dir, data []byte, last bool) bool {
 		// The other side was recognised and nothing speaks against it here.
 		return c.found(dir, c.App)
 	}
+	if p := c.Table.Protocol(c.Expected); p != nil && c.changed && c.App == Unknown && len(data) >= leastProbe[dir] &&
+		p.Probe(dir, data, c.Hint) == More {
+		// It is awaited here, and nothing speaks against it.
+		return c.found(dir, c.Expected)
+	}
 	id, rev := c.scan(dir, data)
 	if rev && !c.seen[dir.Other()] && c.App == Unknown {
 		c.Reversed = true

@@ -165,6 +165,10 @@ type EventID uint8
 // types embed TxBase.
 type Tx interface{ Base() *TxBase }
 
+// Named is an optional interface of a Tx whose records have another type than its
+// protocol's LogName (DNS messages in HTTP/2).
+type Named interface{ LogName() string }
+
 // TxBase is the part of a transaction that everybody knows.
 type TxBase struct {
 	ID       uint64   // 0, 1, 2 ... in the flow

@@ -457,6 +457,9 @@ func (p *parser) protocolChange(t *Tx, bodied bool) {
 		t.msg[proto.ToClient].openEnded = name != ""
 		if name != "" && p.c.Table.ByName(name) != proto.Unknown {
 			p.switched = true
+			if name == "http2" {
+				p.c.Given = t // its request is the first one of what follows
+			}
 			p.c.Switch(name)
 			return
 		}

@@ -142,6 +142,9 @@ func (m *message) keep(b []byte) (s span, ok bool) {
 	if len(m.raw)+len(b) > maxHeaderBytes {
 		return span{}, false
 	}
+	if m.raw == nil {
+		m.raw = make([]byte, 0, max(usualHead, len(b)))
+	}
 	s = span{off: uint32(len(m.raw)), n: uint32(len(b))}
 	m.raw = append(m.raw, b...)
 	return s, true
@@ -168,6 +171,20 @@ func (t *Tx) Header(dir proto.Dir, name string) ([]byte, bool) {
 		return nil, false
 	}
 	return m.bytes(h.value), true
+}
+
+// Target returns the method and the target of the request as sent.
+func (t *Tx) Target() (method, target []byte) {
+	m := &t.msg[proto.ToServer]
+	return m.bytes(t.methodB), m.bytes(t.target)
+}
+
+// EachHeader calls f with name and value of each header of a message.
+func (t *Tx) EachHeader(dir proto.Dir, f func(name, value []byte)) {
+	m := &t.msg[dir]
+	for i := range m.hdrs {
+		f(m.bytes(m.hdrs[i].name), m.bytes(m.hdrs[i].value))
+	}
 }
 
 // hashName hashes a name without regard to case and NUL bytes (FNV-1a).
