@@ -44,7 +44,7 @@ func readDG(b []byte) (h dgHeader, ok bool) {
 }
 
 // Parse implements proto.Parser.
-func (p *datagrams) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
+func (p *datagrams) Parse(_ proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	h, ok := readDG(data)
 	if !ok {
 		return len(data), 0, proto.Broken
@@ -54,7 +54,7 @@ func (p *datagrams) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, s
 	// The type tells who sent it; both sides may use one address.
 	switch h.typ {
 	case TypeRequest, TypeResponse:
-		dir = proto.ToServer
+		dir := proto.ToServer
 		if h.typ == TypeResponse {
 			dir = proto.ToClient
 		}

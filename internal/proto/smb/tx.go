@@ -41,8 +41,6 @@ const (
 	ntBufferOverflow = 0x80000005
 )
 
-func (s status) success() bool { return s.code == 0 }
-
 // Tx is one transaction.
 type Tx struct {
 	proto.TxBase

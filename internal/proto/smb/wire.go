@@ -56,9 +56,6 @@ func (r *reader) u64() uint64 {
 
 func (r *reader) left() int { return len(r.b) - r.at }
 
-// rest returns what was not read yet.
-func (r *reader) rest() []byte { return r.b[r.at:] }
-
 // part returns the size bytes at offset off of b.
 func part(b []byte, off, size int) ([]byte, bool) {
 	if off < 0 || size < 0 || off > len(b) || len(b)-off < size {
