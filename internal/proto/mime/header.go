@@ -162,14 +162,14 @@ func (m *Message) keep(f Field) {
 }
 
 // contentType reads a Content-Type: what is in the part, its name, and the boundary
-// of a multipart. Unlike RFC 2045 says, parameter names and the two types of text are
-// in lower case only, as Suricata has it.
+// of a multipart. Unlike RFC 2045 says, parameter names and the types of text and
+// messages are in lower case only, as Suricata has it.
 func (m *Message) contentType() {
 	p := &m.part
 	kind, _, _ := bytes.Cut(m.value, []byte{';'})
 	p.typed = true
 	p.text = string(kind) == "text/plain" || string(kind) == "text/html"
-	if hasPrefixFold(kind, "message/") {
+	if bytes.HasPrefix(kind, []byte("message/")) {
 		p.message = true
 	}
 	m.filename("name")

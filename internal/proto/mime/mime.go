@@ -339,8 +339,6 @@ func equalFold(b []byte, s string) bool {
 	return true
 }
 
-func hasPrefixFold(b []byte, s string) bool { return len(b) >= len(s) && equalFold(b[:len(s)], s) }
-
 func lower(c byte) byte {
 	if c >= 'A' && c <= 'Z' {
 		c += 'a' - 'A'
