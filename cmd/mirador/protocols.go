@@ -23,6 +23,7 @@ import (
 	"mirador/internal/proto/ssh"
 	"mirador/internal/proto/tftp"
 	"mirador/internal/proto/tls"
+	"mirador/internal/proto/websocket"
 )
 
 // protocols is the list of application protocols this binary speaks, in the order
@@ -32,6 +33,7 @@ func protocols() []*proto.Protocol {
 		http.Protocol(),
 		http2.Protocol(),
 		http2.DoH(),
+		websocket.Protocol(),
 		tls.Protocol(),
 		ssh.Protocol(),
 		smb.Protocol(),

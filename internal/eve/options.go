@@ -68,7 +68,7 @@ type Logger struct {
 // of the packet that completed them; all others are shown from client to server.
 var byPacket = [...]string{
 	"bittorrent-dht", "dhcp", "dns", "ike", "krb5", "llmnr", "mdns", "mqtt", "nfs",
-	"quic", "rdp", "rfb", "sip", "snmp", "tftp",
+	"quic", "rdp", "rfb", "sip", "snmp", "tftp", "websocket",
 }
 
 // Logs tells whether transactions of type name are logged.
