@@ -41,6 +41,10 @@ func Unpack(name string, data []byte) ([]File, error) {
 	case bytes.HasPrefix(data, []byte("\x1f\x8b")):
 		return gunzip(name, data)
 	case isTar(data):
+		// Without gzip nothing but the end mark tells a cut tar from a whole one.
+		if len(bytes.Trim(data[len(data)-512:], "\x00")) != 0 {
+			return nil, archiveErr("tar: it ends without an end mark")
+		}
 		return untar(newBudget(len(data)), bytes.NewReader(data))
 	}
 	return []File{{Name: plainName(name), Data: data}}, nil

@@ -44,7 +44,9 @@ type Options struct {
 	Force   bool
 	MaxLoss float64 // share of rules, 0 to 1; 0: DefaultMaxLoss
 	Keep    int     // versions on disk; 0: DefaultKeep
-	Now     time.Time
+	// MaxDownload bounds one download in bytes. 0: the constant MaxDownload.
+	MaxDownload int64
+	Now         time.Time // the creation time of the version
 	// Check compiles the rule files of a folder and returns what does not. nil: that
 	// rules parse is enough.
 	Check func(dir string) ([]rule.Problem, error)
@@ -95,21 +97,21 @@ var ErrDeclined = errors.New("not confirmed, the old rules stay")
 
 // updater is one update at work.
 type updater struct {
-	o           Options
-	client      *http.Client
-	maxDownload int64
-	downloads   []download
-	set         rule.Set
-	small       map[string][]byte // the .config files
-	off         map[uint64]bool   // what the operator's lists disabled
-	res         *Result
+	o         Options
+	client    *http.Client
+	stems     map[string]bool // the copies of downloads this update's sources have
+	downloads []download
+	set       rule.Set
+	small     map[string][]byte // the .config files
+	off       map[uint64]bool   // what the operator's lists disabled
+	res       *Result
 }
 
 // Update does what o says. The Result is not nil once the sources have been read,
 // with an error too. Errors are *SourceError, *RefusedError, ErrLocked, ErrDeclined,
 // and those of the disk.
 func Update(ctx context.Context, o Options) (*Result, error) {
-	if o.Dir == "" || o.MaxLoss < 0 || o.MaxLoss > 1 || o.Keep < 0 || len(o.Sources) > MaxSources {
+	if o.Dir == "" || o.MaxLoss < 0 || o.MaxLoss > 1 || o.Keep < 0 || o.MaxDownload < 0 || len(o.Sources) > MaxSources {
 		return nil, fmt.Errorf("update rules: options are out of bounds")
 	}
 	if len(o.Sources) == 0 {
@@ -120,6 +122,9 @@ func Update(ctx context.Context, o Options) (*Result, error) {
 	}
 	if o.Keep == 0 {
 		o.Keep = DefaultKeep
+	}
+	if o.MaxDownload == 0 {
+		o.MaxDownload = MaxDownload
 	}
 	if o.stop == nil {
 		o.stop = func(string) error { return nil }
@@ -135,7 +140,7 @@ func Update(ctx context.Context, o Options) (*Result, error) {
 	if err := prepare(o.Dir); err != nil {
 		return nil, fmt.Errorf("update rules: %w", err)
 	}
-	u := &updater{o: o, client: newClient(o.Transport), maxDownload: MaxDownload, small: map[string][]byte{}, res: &Result{}}
+	u := &updater{o: o, client: newClient(o.Transport), stems: map[string]bool{}, small: map[string][]byte{}, res: &Result{}}
 	if err := u.readAll(ctx); err != nil {
 		return nil, err
 	}

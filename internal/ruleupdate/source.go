@@ -148,6 +148,7 @@ type cacheInfo struct {
 func (u *updater) fetch(ctx context.Context, loc *url.URL) (data []byte, cached bool, err error) {
 	key := sha256.Sum256([]byte(loc.String()))
 	stem := filepath.Join(u.o.Dir, cacheDir, hex.EncodeToString(key[:16]))
+	u.stems[filepath.Base(stem)] = true
 	info, old := readCache(stem)
 
 	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
@@ -175,15 +176,15 @@ func (u *updater) fetch(ctx context.Context, loc *url.URL) (data []byte, cached 
 		return old, true, nil
 	case resp.StatusCode != http.StatusOK:
 		return nil, false, fmt.Errorf("the server answers %q", resp.Status)
-	case resp.ContentLength > u.maxDownload:
-		return nil, false, fmt.Errorf("it has %d bytes, more than %d", resp.ContentLength, u.maxDownload)
+	case resp.ContentLength > u.o.MaxDownload:
+		return nil, false, fmt.Errorf("it has %d bytes, more than %d", resp.ContentLength, u.o.MaxDownload)
 	}
-	data, err = io.ReadAll(io.LimitReader(resp.Body, u.maxDownload+1))
+	data, err = io.ReadAll(io.LimitReader(resp.Body, u.o.MaxDownload+1))
 	if err != nil {
 		return nil, false, fmt.Errorf("after %d bytes: %w", len(data), err)
 	}
-	if int64(len(data)) > u.maxDownload {
-		return nil, false, fmt.Errorf("it has more than %d bytes", u.maxDownload)
+	if int64(len(data)) > u.o.MaxDownload {
+		return nil, false, fmt.Errorf("it has more than %d bytes", u.o.MaxDownload)
 	}
 	sum := sha256.Sum256(data)
 	u.downloads = append(u.downloads, download{stem, data, cacheInfo{
@@ -229,9 +230,21 @@ func readCache(stem string) (cacheInfo, []byte) {
 	return info, data
 }
 
-// keepDownloads writes the copies. Losing one costs a download, no more, so that
+// keepDownloads writes the copies, and removes those of sources that are gone. Losing one costs a download, no more, so that
 // nothing is synced here; readCache notices halves.
 func (u *updater) keepDownloads() error {
+	dir := filepath.Join(u.o.Dir, cacheDir)
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("keep download: %w", err)
+	}
+	for _, e := range list {
+		if !u.stems[strings.TrimSuffix(e.Name(), filepath.Ext(e.Name()))] {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return fmt.Errorf("remove old download: %w", err)
+			}
+		}
+	}
 	for i := range u.downloads {
 		d := &u.downloads[i]
 		b, err := json.Marshal(d.info)
