@@ -74,6 +74,9 @@ type Conn struct {
 	// RawNow is set by a parser that wants what a direction has sent so far to be
 	// inspected as a stream without waiting for more. The owner clears it.
 	RawNow [2]bool
+	// FlushNow is set by a parser that ends the inspection of the flow: what both
+	// directions hold is to be looked at now. The owner clears it.
+	FlushNow bool
 	// Reversed is set when probing found that the flow's first sender is the
 	// server. The owner must turn the flow around and call Turn.
 	Reversed bool
@@ -81,6 +84,9 @@ type Conn struct {
 	Broken uint8
 	// EOF seen per direction.
 	EOF [2]bool
+	// Cut tells, per direction, that its end is that of what is looked at (reassembly
+	// depth), not of the stream. The owner sets it.
+	Cut [2]bool
 	// OtherFirst is set when probing has found the protocol while older bytes of the
 	// other direction wait: the owner must clear it and feed those first, then offer
 	// the bytes at hand again.
@@ -97,6 +103,7 @@ type Conn struct {
 	OneSided bool
 
 	parser    Parser
+	announced ID // what another flow says that this one is
 	nextTx    uint64
 	nextFile  uint32
 	openAt    int       // no open transaction is before this one of Txs
@@ -193,6 +200,9 @@ func (b *TxBase) DirDone(dir Dir) bool {
 	}
 	return b.Progress[dir] >= b.proto.Done[dir]
 }
+
+// Changing tells whether a Switch is under way: the new protocol is not found yet.
+func (c *Conn) Changing() bool { return c.changed && c.App == Unknown }
 
 // Switch asks that the flow goes on as protocol name (STARTTLS, CONNECT,
 // upgrade), after the bytes used by the present call. An empty name asks for

@@ -12,8 +12,8 @@ const (
 	// MaxExpects bounds what one parser may announce before its owner takes it.
 	MaxExpects = 16
 	// ExpectTimeout is how long an announced flow is waited for, in nanoseconds
-	// (Suricata waits 30 s).
-	ExpectTimeout = int64(30e9)
+	// (Suricata still takes one after 100 s).
+	ExpectTimeout = int64(120e9)
 )
 
 // Expectation is a connection that a control channel has announced: FTP's data
@@ -24,6 +24,8 @@ type Expectation struct {
 	Server Addr   // to whom
 	Port   uint16 // to which port
 	Data   any    // for the parser of the new flow (Conn.Given)
+	// Parent belongs to the owner: the flow that announced this one.
+	Parent uint64
 }
 
 // Expect announces a flow.
@@ -33,13 +35,13 @@ func (c *Conn) Expect(e Expectation) {
 	}
 }
 
-// Assume makes a new Conn one of protocol id without probing, because another flow
-// announced it. given goes to its parser.
-func (c *Conn) Assume(id ID, given any) {
-	c.Given = given
-	c.Side = [2]ID{id, id}
-	c.decide(id)
-}
+// Announced tells that another flow has announced this one as protocol id. It becomes
+// that with its first bytes, unless they are plainly another protocol's. given goes to
+// the parser.
+func (c *Conn) Announced(id ID, given any) { c.announced, c.Given = id, given }
+
+// IsAnnounced tells whether the flow has become what another flow announced.
+func (c *Conn) IsAnnounced() bool { return c.announced != Unknown && c.App == c.announced }
 
 type expectKey struct {
 	tenant         uint32

@@ -53,6 +53,7 @@ func (c *Conn) Turn() {
 	c.Offset[0], c.Offset[1] = c.Offset[1], c.Offset[0]
 	c.seen[0], c.seen[1] = c.seen[1], c.seen[0]
 	c.EOF[0], c.EOF[1] = c.EOF[1], c.EOF[0]
+	c.Cut[0], c.Cut[1] = c.Cut[1], c.Cut[0]
 	c.Addrs[0], c.Addrs[1] = c.Addrs[1], c.Addrs[0]
 	c.first = c.first.Other()
 	c.stopped[0], c.stopped[1] = c.stopped[1], c.stopped[0]
@@ -198,7 +199,7 @@ func (c *Conn) change() {
 	c.completeAll()
 	c.Orig, c.Expected, c.changed = c.App, c.switchTo, true
 	c.App, c.Side = Unknown, [2]ID{}
-	c.parser, c.switching = nil, false
+	c.parser, c.switching, c.announced = nil, false, Unknown
 	c.probed, c.seen = [2]bool{}, [2]bool{}
 	c.stopped = [2]bool{}
 	// A protocol without a probe can only be reached this way.
@@ -235,6 +236,9 @@ func (c *Conn) probe(dir Dir, data []byte, last bool) bool {
 	if rev && !c.seen[dir.Other()] && c.App == Unknown {
 		c.Reversed = true
 		return false
+	}
+	if id == Unknown && c.App == Unknown {
+		id = c.announced
 	}
 	if id != Unknown {
 		return c.found(dir, id)

@@ -21,17 +21,18 @@ func (w *Worker) tenant() uint32 {
 	return 0
 }
 
-// announce notes the flows that a parser has announced.
-func (w *Worker) announce(c *proto.Conn) {
+// announce notes the flows that the parser of e has announced.
+func (w *Worker) announce(e *entry) {
+	c := e.V.app
 	for i := range c.Expects {
+		c.Expects[i].Parent = e.ID
 		w.expected.Add(w.tenant(), c.Expects[i], w.now)
 	}
 	clear(c.Expects)
 	c.Expects = c.Expects[:0]
 }
 
-// announced makes the new flow e one of the protocol that another flow has
-// announced it to be.
+// announced looks whether another flow has announced the new flow e.
 func (w *Worker) announced(e *entry, p *packet.Parsed) {
 	x, ok := w.expected.Take(w.tenant(), e.Tuple.Src, e.Tuple.Dst, e.Tuple.DstPort, w.now)
 	if !ok {
@@ -43,6 +44,6 @@ func (w *Worker) announced(e *entry, p *packet.Parsed) {
 	}
 	c := w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort})
 	c.Time = p.Time
-	c.Assume(id, x.Data)
-	w.Stats.AppFlow[id]++
+	c.Announced(id, x.Data)
+	e.V.announcer = x.Parent
 }

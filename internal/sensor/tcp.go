@@ -94,6 +94,7 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			c.Gap(d, int(min(chunk.Gap, 1<<30)))
 			e.V.need[dir] = 0
 		} else if end := chunk.EOF || chunk.Depth; end || len(chunk.Data) >= e.V.need[dir] {
+			c.Cut[dir] = chunk.Depth
 			before, clear, broken := c.App, !c.NoPayload, c.Broken
 			used, need := c.Feed(d, chunk.Data, chunk.Offset, end)
 			if c.Broken > broken {
@@ -113,10 +114,13 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			}
 			e.V.need[dir] = need
 			if len(c.Expects) > 0 {
-				w.announce(c)
+				w.announce(e)
 			}
 			if before != c.App && c.App != proto.Unknown && c.App != proto.Failed {
 				w.Stats.AppFlow[c.App]++
+				if e.V.announcer != 0 && c.IsAnnounced() {
+					e.V.parent = e.V.announcer
+				}
 				if depth, ok := c.Table.StreamDepth(c.App); ok {
 					s.SetDepth(depth)
 				}

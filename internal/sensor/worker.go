@@ -87,7 +87,8 @@ type conv struct {
 	src   *source
 	trunc bool // a packet of the flow was cut
 
-	parent               uint64 // flow id of the packet around the first one
+	parent               uint64 // flow id of the packet around the first one, or of the flow that announced this one
+	announcer            uint64 // flow id of the flow that says what this one is
 	flags                [2]uint8
 	replyType, replyCode uint8
 	community            string
