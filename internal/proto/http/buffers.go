@@ -1,6 +1,8 @@
 package http
 
 import (
+	"slices"
+
 	"mirador/internal/proto"
 )
 
@@ -17,7 +19,7 @@ const (
 func (m *message) normalHeader(cookie string) []byte {
 	if m.made&madeNormal == 0 {
 		m.made |= madeNormal
-		m.normal = m.normal[:0]
+		m.normal = m.room(m.normal)
 		for i := range m.hdrs {
 			h := &m.hdrs[i]
 			name := m.bytes(h.name)
@@ -30,6 +32,11 @@ func (m *message) normalHeader(cookie string) []byte {
 	return m.normal
 }
 
+// room returns b empty, with room for what is made of the headers.
+func (m *message) room(b []byte) []byte {
+	return slices.Grow(b[:0], len(m.raw)+4*len(m.hdrs))
+}
+
 func (m *message) appendLine(b []byte, h *header) []byte {
 	b = append(append(b, m.bytes(h.name)...), ": "...)
 	return append(append(b, m.bytes(h.value)...), "\r\n"...)
@@ -39,7 +46,7 @@ func (m *message) appendLine(b []byte, h *header) []byte {
 func (m *message) headerNames() []byte {
 	if m.made&madeNames == 0 {
 		m.made |= madeNames
-		m.names = append(m.names[:0], "\r\n"...)
+		m.names = append(m.room(m.names), "\r\n"...)
 		for i := range m.hdrs {
 			m.names = append(append(m.names, m.bytes(m.hdrs[i].name)...), "\r\n"...)
 		}
@@ -52,7 +59,7 @@ func (m *message) headerNames() []byte {
 func (m *message) startBlock() []byte {
 	if m.made&madeStart == 0 {
 		m.made |= madeStart
-		m.start = append(append(m.start[:0], m.bytes(m.line)...), "\r\n"...)
+		m.start = append(append(m.room(m.start), m.bytes(m.line)...), "\r\n"...)
 		for i := range m.hdrs {
 			m.start = m.appendLine(m.start, &m.hdrs[i])
 		}
@@ -71,7 +78,7 @@ func (m *message) headerLine(i int) ([]byte, bool) {
 	}
 	if m.made&madeLines == 0 {
 		m.made |= madeLines
-		m.lines, m.lineEnds = m.lines[:0], m.lineEnds[:0]
+		m.lines, m.lineEnds = m.room(m.lines), slices.Grow(m.lineEnds[:0], len(m.hdrs))
 		for j := range m.hdrs {
 			h := &m.hdrs[j]
 			m.lines = append(append(m.lines, m.bytes(h.name)...), ": "...)

@@ -177,6 +177,9 @@ func (m *message) add(t *Tx, dir proto.Dir, h header) {
 		m.tooMany(t, dir)
 		return
 	}
+	if m.hdrs == nil {
+		m.hdrs = make([]header, 0, usualHeaders)
+	}
 	h.next = m.heads[h.hash&15]
 	m.hdrs = append(m.hdrs, h)
 	m.heads[h.hash&15] = uint16(len(m.hdrs))

@@ -37,6 +37,7 @@ type seen struct {
 	json   string
 	events string // sorted, by blanks
 	files  []string
+	broken bool              // the parser gave up the flow
 	buf    map[string]string // by name and ">" or "<"; values of multi buffers by "|"
 }
 
@@ -67,9 +68,7 @@ func follow(tb testing.TB, t *proto.Table, row *proto.Protocol, flow []part, cut
 	r := prototest.NewRunner(t, proto.Hint{SrcPort: 40000, DstPort: 80})
 	r.OnTx = func(c *proto.Conn, tx proto.Tx, _ proto.Dir) {
 		id := tx.Base().ID
-		if bufs[id] == nil {
-			bufs[id] = map[string]string{}
-		}
+		bufs[id] = map[string]string{}
 		collect(row, c, tx, bufs[id])
 	}
 	for _, p := range flow {
@@ -84,7 +83,7 @@ func follow(tb testing.TB, t *proto.Table, row *proto.Protocol, flow []part, cut
 	r.Finish()
 	out := make([]seen, 0, len(r.Records))
 	for _, rec := range r.Records {
-		s := seen{json: rec.JSON, buf: bufs[rec.Tx.Base().ID]}
+		s := seen{json: rec.JSON, broken: r.Conn.Broken > 0, buf: bufs[rec.Tx.Base().ID]}
 		slices.Sort(rec.Events)
 		s.events = strings.Join(rec.Events, " ")
 		for _, f := range rec.Tx.Base().Files {

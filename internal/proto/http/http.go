@@ -14,13 +14,17 @@ import "mirador/internal/proto"
 
 // Protocol returns the row of HTTP/1. Its Log writes extended EVE http records;
 // Logger and AlertLogger make others.
-func Protocol() *proto.Protocol {
+func Protocol() *proto.Protocol { return Sharing(body.NewRanges(0, 0)) }
+
+// Sharing returns the row of HTTP/1 that puts files fetched in ranges together with
+// whoever else uses parts (HTTP/2). The settings of HTTP/1 bound it.
+func Sharing(parts *body.Ranges) *proto.Protocol {
 	return &proto.Protocol{
 		Name:      "http",
 		Transport: proto.TCP,
 		Ports:     []uint16{80, 8080},
 		Probe:     probe,
-		Configure: configure,
+		Configure: func(s proto.Settings) (proto.Factory, error) { return configure(s, parts) },
 		Done:      [2]uint8{RequestComplete, ResponseComplete},
 		States:    states(),
 		Frames:    []string{"stream", "request", "response"},

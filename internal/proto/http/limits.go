@@ -18,6 +18,10 @@ const (
 	// maxRepeats is how many repeated headers of one message are joined; each
 	// costs a copy of what is there (libhtp: 64).
 	maxRepeats = 64
+	// usualHead and usualHeaders are room for the header block and the headers of
+	// most messages; more is added when it is needed.
+	usualHead    = 640
+	usualHeaders = 14
 	// maxIgnoredLines is the number of empty lines before a request or response
 	// after which the peer no longer speaks HTTP.
 	maxIgnoredLines = 1024

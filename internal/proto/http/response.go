@@ -116,7 +116,7 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	if len(b) == 0 {
 		switch {
 		case h.tx == nil:
-		case h.tx.interim:
+		case h.tx.interim && h.tx.body[dir].seen == 0:
 			return 0, wantsMore
 		default:
 			h.st = stFinal

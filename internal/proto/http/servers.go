@@ -37,8 +37,8 @@ func (sh *shared) options(a proto.Addr) *options {
 }
 
 // configure makes the factory of parsers.
-func configure(s proto.Settings) (proto.Factory, error) {
-	sh := &shared{}
+func configure(s proto.Settings, parts *body.Ranges) (proto.Factory, error) {
+	sh := &shared{ranges: parts}
 	depth := storeDepth(s.Global())
 	var err error
 	if sh.general, err = read(s, "libhtp.default-config.", depth); err != nil {
@@ -54,7 +54,7 @@ func configure(s proto.Settings) (proto.Factory, error) {
 	if n, ok := s.Int("byterange.timeout"); ok && n > 0 && n < 1<<30 {
 		ttl = n
 	}
-	sh.ranges = body.NewRanges(memcap, ttl*1e9)
+	sh.ranges.Limit(memcap, ttl*1e9)
 	return func(c *proto.Conn) proto.Parser { return newParser(c, sh) }, nil
 }
 
