@@ -2,7 +2,7 @@ package main
 
 import (
 	"mirador/internal/proto"
-	"mirador/internal/proto/bittorrentdht"
+	"mirador/internal/proto/body"
 	"mirador/internal/proto/dcerpc"
 	"mirador/internal/proto/dhcp"
 	"mirador/internal/proto/dnp3"
@@ -13,7 +13,6 @@ import (
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/ldap"
 	"mirador/internal/proto/mqtt"
-	"mirador/internal/proto/ntp"
 	"mirador/internal/proto/pgsql"
 	"mirador/internal/proto/quic"
 	"mirador/internal/proto/rdp"
@@ -31,9 +30,11 @@ import (
 // protocols is the list of application protocols this binary speaks, in the order
 // in which they are probed.
 func protocols() []*proto.Protocol {
+	// What both versions of HTTP have seen of files fetched in ranges.
+	parts := body.NewRanges(0, 0)
 	return []*proto.Protocol{
-		http.Protocol(),
-		http2.Protocol(),
+		http.Sharing(parts),
+		http2.Sharing(parts),
 		http2.DoH(),
 		websocket.Protocol(),
 		tls.Protocol(),
@@ -53,8 +54,6 @@ func protocols() []*proto.Protocol {
 		dhcp.Protocol(),
 		snmp.Protocol(),
 		ike.Protocol(),
-		ntp.Protocol(),
-		bittorrentdht.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),

@@ -30,7 +30,11 @@ func (f *Fast) Append(dst []byte, h *Header, a *Alert) []byte {
 	dst = append(dst, ':')
 	dst = strconv.AppendUint(dst, uint64(r.Rev), 10)
 	dst = append(dst, "] "...)
-	dst = appendPlain(dst, r.Msg)
+	if r.Msg == "" {
+		dst = append(dst, "(null)"...)
+	} else {
+		dst = appendPlain(dst, r.Msg)
+	}
 	dst = append(dst, " [**] [Classification: "...)
 	if r.Category == "" {
 		dst = append(dst, "(null)"...)

@@ -53,6 +53,13 @@ func NewRanges(memcap, ttl int64) *Ranges {
 	return &Ranges{memcap: memcap, ttl: ttl, sets: make(map[string]*rangeSet)}
 }
 
+// Limit changes what NewRanges was told.
+func (r *Ranges) Limit(memcap, ttl int64) {
+	r.mu.Lock()
+	r.memcap, r.ttl = memcap, ttl
+	r.mu.Unlock()
+}
+
 // Open announces the part of the file called key that begins at start; total is
 // the length of the file. It returns nil when there is no room. now is the time
 // in Unix nanoseconds.

@@ -10,7 +10,10 @@
 // It is not for HTTP/2. Bounds are in limits.go. Wire form: RFC 9110, 9112, 7578.
 package http
 
-import "mirador/internal/proto"
+import (
+	"mirador/internal/proto"
+	"mirador/internal/proto/body"
+)
 
 // Protocol returns the row of HTTP/1. Its Log writes extended EVE http records;
 // Logger and AlertLogger make others.

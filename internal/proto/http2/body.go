@@ -186,7 +186,7 @@ func (t *Tx) setRange() {
 		return
 	}
 	path, _ := t.m[proto.ToServer].value(":path")
-	auth, _ := t.m[proto.ToServer].value(":authority")
+	auth, _ := t.m[proto.ToServer].host()
 	f := m.file
 	f.HasRange = true
 	f.RangeStart, f.RangeEnd, f.RangeSize = uint64(start), uint64(end), uint64(size)

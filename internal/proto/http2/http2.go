@@ -58,13 +58,17 @@ const (
 )
 
 // Protocol returns the row of HTTP/2.
-func Protocol() *proto.Protocol {
+func Protocol() *proto.Protocol { return Sharing(body.NewRanges(rangeMemcap, rangeTTL)) }
+
+// Sharing returns the row of HTTP/2 that puts files fetched in ranges together with
+// whoever else uses parts (HTTP/1).
+func Sharing(parts *body.Ranges) *proto.Protocol {
 	return &proto.Protocol{
 		Name:        "http2",
 		LogName:     "http",
 		Transport:   proto.TCP,
 		Probe:       probe,
-		Configure:   configure,
+		Configure:   func(s proto.Settings) (proto.Factory, error) { return configure(s, parts) },
 		Done:        [2]uint8{Complete, Complete},
 		Fields:      fields(),
 		Events:      events(),
@@ -83,7 +87,7 @@ func DoH() *proto.Protocol {
 	d := dohLogger{message: dns.MessageLogger()}
 	p.Log, p.LogAlert = d.log, d.logAlert
 	p.Configure = func(s proto.Settings) (proto.Factory, error) {
-		fresh, err := configure(s)
+		fresh, err := configure(s, body.NewRanges(rangeMemcap, rangeTTL))
 		return func(c *proto.Conn) proto.Parser {
 			if p, ok := c.Given.(*parser); ok { // the flow was HTTP/2 so far
 				c.Given = nil
@@ -105,9 +109,9 @@ type config struct {
 	ranges                      *body.Ranges
 }
 
-func configure(s proto.Settings) (proto.Factory, error) {
+func configure(s proto.Settings, parts *body.Ranges) (proto.Factory, error) {
 	cfg := &config{streams: proto.MaxTxs - 1, frames: defaultFrames, reassembly: MaxReassembly, table: defaultTable,
-		bomb: body.DefaultBombLimit, static: staticTable(), ranges: body.NewRanges(rangeMemcap, rangeTTL)}
+		bomb: body.DefaultBombLimit, static: staticTable(), ranges: parts}
 	if n, ok := s.Int("max-streams"); ok && n > 0 {
 		cfg.streams = int(min(n, defaultStreams, proto.MaxTxs-1))
 	}

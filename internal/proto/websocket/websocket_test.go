@@ -37,7 +37,7 @@ func ws(first byte, payload string, mask ...byte) string {
 
 func run(tb testing.TB, size int, s prototest.Settings, chunks ...prototest.Chunk) *prototest.Runner {
 	r := prototest.NewRunner(prototest.Table(tb, s, websocket.Protocol()), proto.Hint{SrcPort: 4000, DstPort: 80})
-	r.Conn.Assume(1, nil)
+	r.Conn.Announced(1, nil)
 	for _, c := range chunks {
 		r.Feed(c, size)
 	}
