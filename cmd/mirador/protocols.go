@@ -2,6 +2,7 @@ package main
 
 import (
 	"mirador/internal/proto"
+	"mirador/internal/proto/bittorrentdht"
 	"mirador/internal/proto/body"
 	"mirador/internal/proto/dcerpc"
 	"mirador/internal/proto/dhcp"
@@ -13,6 +14,7 @@ import (
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/ldap"
 	"mirador/internal/proto/mqtt"
+	"mirador/internal/proto/ntp"
 	"mirador/internal/proto/pgsql"
 	"mirador/internal/proto/quic"
 	"mirador/internal/proto/rdp"
@@ -54,6 +56,9 @@ func protocols() []*proto.Protocol {
 		dhcp.Protocol(),
 		snmp.Protocol(),
 		ike.Protocol(),
+		tftp.Protocol(),
+		ntp.Protocol(),
+		bittorrentdht.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),
