@@ -34,7 +34,7 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	broken := p.P.Depth < packet.DepthTransport && p.P.Invalid
 	if hasIP(p.P) && !broken {
 		// A pseudo packet shows what is left of a TCP stream.
-		if !p.Pseudo || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
+		if w.mask&isReal != 0 || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
 			w.packetPhase()
 		}
 		if g.frameUse && p.App != nil && p.Flow != nil && len(p.App.Frames) > 0 {
@@ -51,6 +51,11 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	return w.alerts
 }
 
+// flushes tells whether p was made while its flow goes on. As for Suricata, rules
+// for packets look at it, though keywords that ask for bytes or flags of the wire
+// find none.
+func flushes(p *Packet) bool { return p.P.Source == packet.FromStreamEnd }
+
 // preparePacket works out what the packet has.
 func (w *Worker) preparePacket() {
 	p := w.p
@@ -65,7 +70,7 @@ func (w *Worker) preparePacket() {
 			w.payload = nil
 		}
 	}
-	if !p.Pseudo {
+	if !p.Pseudo || flushes(p) {
 		m |= isReal
 	}
 	if len(w.payload) > 0 {
@@ -351,7 +356,7 @@ func (w *Worker) header(s *sig) bool {
 		}
 	}
 	if f&(sigFlowStart|sigReal|sigOnlyFrag|sigNoFrag) != 0 {
-		if f&sigFlowStart != 0 && w.mask&isFirst == 0 || f&sigReal != 0 && p.Pseudo {
+		if f&sigFlowStart != 0 && w.mask&isFirst == 0 || f&sigReal != 0 && w.mask&isReal == 0 {
 			return false
 		}
 		if f&sigOnlyFrag != 0 && !p.Defrag || f&sigNoFrag != 0 && p.Defrag {

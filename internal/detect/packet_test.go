@@ -245,3 +245,43 @@ func TestAlertLimit(t *testing.T) {
 		t.Errorf("overflow %d, want 5", w.Counters.AlertOverflow)
 	}
 }
+
+// A pseudo packet at a flow's end shows what is left of the stream to rules for the
+// stream only; one made while the flow goes on is a packet without bytes and flags.
+func TestPseudoPackets(t *testing.T) {
+	for _, c := range []struct {
+		body          string
+		end, going    bool
+		withoutStream bool
+	}{
+		{body: `content:"abc";`, end: true, going: true},
+		{body: `content:"abc";`, withoutStream: true},
+		{body: `ip.src; content:"|c0 a8 01 05|";`, going: true},
+		{body: `ip.src; content:"|c0 a8 01 05|";`, going: true, withoutStream: true},
+		{body: `flow:established;`, going: true},
+		{body: `flags:A;`},
+		{body: `dsize:0;`},
+		{body: `ttl:64;`},
+		{body: `tcp.hdr; content:"|00|";`},
+		{body: `flow:established; ip.src; content:"|c0 a8|"; tcp.hdr; bsize:20;`},
+	} {
+		for _, going := range []bool{false, true} {
+			p := tcpPacket("")
+			p.Data, p.L3Len, p.L4, p.L4Len, p.Payload, p.PayloadEnd = nil, 0, 0, 0, 0, 0
+			p.Flags, p.Source = packet.ACK, packet.FromFlowEnd
+			want := c.end
+			if going {
+				p.Source, want = packet.FromStreamEnd, c.going
+			}
+			got := one(t, "tcp", c.body, p, func(d *detect.Packet) {
+				d.Pseudo = true
+				if !c.withoutStream {
+					d.HasRaw, d.Raw = true, []byte("xabcx")
+				}
+			})
+			if got != want {
+				t.Errorf("%s: flow goes on %v, stream %v: alert %v", c.body, going, !c.withoutStream, got)
+			}
+		}
+	}
+}

@@ -56,12 +56,32 @@ func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
 		w.readApp(e, dir^1)
 		w.readApp(e, dir)
 	}
+	if c := e.V.app; c != nil && (c.Changing() || c.FlushNow) {
+		c.FlushNow = false
+		w.flushStreams(e, established)
+	}
 	d := &e.V.det
 	d.StreamBytes[0], d.StreamBytes[1] = uint64(s.Size(0)), uint64(s.Size(1))
 	w.dp.Established = established
 	w.dp.StreamAdded = r.Flags&stream.Added != 0
 	w.streamEvents()
 	w.inspectStream(e, p, dir)
+}
+
+// flushStreams looks at what both directions hold, with a pseudo packet of each, before
+// the packet at hand is looked at: the flow goes on as another protocol or
+// encrypted.
+func (w *Worker) flushStreams(e *entry, established bool) {
+	frame, hidden := w.saveFrame(), w.dp.NoPayloadInspect
+	w.pseudo, w.dp.Established, w.dp.StreamAdded = true, established, false
+	for dir := range uint8(2) {
+		e.V.tcp.TriggerRaw(dir)
+		p := w.pseudoPacket(e, proto.Dir(dir))
+		p.Source = packet.FromStreamEnd
+		w.inspectStream(e, p, dir)
+		w.dp.NoPayloadInspect = hidden
+	}
+	w.restoreFrame(frame)
 }
 
 // tcpState moves the flow's state with the session's.

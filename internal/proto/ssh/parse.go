@@ -72,9 +72,9 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 func (p *parser) over() {
 	switch p.cfg.handling {
 	case trackOnly:
-		p.c.NoPayload = true
+		p.c.NoPayload, p.c.FlushNow = true, !p.c.NoPayload
 	case bypass:
-		p.c.NoPayload = true
+		p.c.NoPayload, p.c.FlushNow = true, !p.c.NoPayload
 		p.c.Stop(proto.ToServer)
 		p.c.Stop(proto.ToClient)
 	}
