@@ -13,6 +13,7 @@ import (
 	"mirador/internal/proto/ike"
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/ldap"
+	"mirador/internal/proto/modbus"
 	"mirador/internal/proto/mqtt"
 	"mirador/internal/proto/ntp"
 	"mirador/internal/proto/pgsql"
@@ -56,6 +57,7 @@ func protocols() []*proto.Protocol {
 		dhcp.Protocol(),
 		snmp.Protocol(),
 		ike.Protocol(),
+		modbus.Protocol(),
 		tftp.Protocol(),
 		ntp.Protocol(),
 		bittorrentdht.Protocol(),
