@@ -250,6 +250,9 @@ func (w *Worker) filesOf(tx proto.Tx, a *detect.Alert) []eve.File {
 		if len(list) >= eve.MaxFiles {
 			break
 		}
+		if f.Dir != w.dp.Dir {
+			continue // the alert is about what the packet's side sent
+		}
 		t, _ := f.Tracker.(*track)
 		list = append(list, *w.fileRecord(f, t))
 	}
