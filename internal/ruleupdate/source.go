@@ -32,7 +32,7 @@ func Sources() []Named {
 
 // SourceError says which source failed. Nothing was changed.
 type SourceError struct {
-	Source string // without passwords
+	Source string // without password and query
 	Err    error
 }
 
@@ -63,7 +63,7 @@ func (u *updater) read(ctx context.Context, source string) (fetched, error) {
 	var err error
 	base := filepath.Base(source)
 	if loc, perr := url.Parse(source); perr == nil && (loc.Scheme == "http" || loc.Scheme == "https") {
-		f.name, base = loc.Redacted(), path.Base(loc.Path)
+		f.name, base = shown(loc), path.Base(loc.Path)
 		data, f.cached, err = u.fetch(ctx, loc)
 	} else {
 		var st os.FileInfo
@@ -88,6 +88,16 @@ func (u *updater) read(ctx context.Context, source string) (fetched, error) {
 		return f, &SourceError{f.name, err}
 	}
 	return f, nil
+}
+
+// shown is an address without what may be secret in it: the password and the query,
+// where vendors put access codes.
+func shown(loc *url.URL) string {
+	u := *loc
+	if u.RawQuery != "" {
+		u.RawQuery = "xxxxx"
+	}
+	return u.Redacted()
 }
 
 // readFile reads a regular file of bounded size.

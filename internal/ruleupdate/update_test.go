@@ -213,7 +213,9 @@ func TestUpdateBadSource(t *testing.T) {
 		{"announced too long", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "999999999999") }, "999999999999 bytes"},
 		{"too long", answer([]byte(strings.Repeat("#\n", 60000))), "more than 100000 bytes"},
 		{"endless redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }, "redirects"},
-		{"redirect to a file", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", http.StatusFound) }, "not safe"},
+		{"redirect to a file", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}, "not safe"},
 		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -264,6 +266,7 @@ func TestUpdateSources(t *testing.T) {
 		{os.DevNull, "not a regular file"},
 		{dir, "0 files"},
 		{strings.Replace(closed.URL, "//", "//user:secret@", 1), "user:xxxxx@"},
+		{closed.URL + "/a.rules?code=secret", "/a.rules?xxxxx: "},
 	} {
 		_, err := ruleupdate.Update(t.Context(), options(t, c.source))
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
