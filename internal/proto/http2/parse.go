@@ -47,10 +47,8 @@ type side struct {
 	padLeft   int
 	endBlock  bool // the block ends with the frame
 	endStream bool
-	push      bool
 	failed    bool // the block cannot be decoded on
 	magic     bool // the client's magic has been dealt with
-	lost      bool
 }
 
 // parser follows one flow.
