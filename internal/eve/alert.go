@@ -92,6 +92,20 @@ func (w *Writer) Alert(dst []byte, h *Header, a *Alert) []byte {
 	return w.end()
 }
 
+// progress tells how far both sides of a transaction are, when its protocol has
+// names for that.
+func (w *Writer) progress(b *proto.TxBase) {
+	p := b.Protocol()
+	if p == nil {
+		return
+	}
+	for d, key := range [2]string{"ts_progress", "tc_progress"} {
+		if n := int(b.Progress[d]); n < len(p.States[d]) {
+			w.w.Str(key, p.States[d][n])
+		}
+	}
+}
+
 func (w *Writer) alert(h *Header, a *Alert, body bool) {
 	j := &w.w
 	o := &w.o.Alert
@@ -106,6 +120,9 @@ func (w *Writer) alert(h *Header, a *Alert, body bool) {
 		w.tunnel(h.Tunnel)
 	}
 	w.rule(h, a)
+	if a.Tx != nil {
+		w.progress(a.Tx.Base())
+	}
 	if body && o.AppLayer && a.Conn != nil && a.Tx != nil {
 		w.appLayer(a.Conn, a.Tx)
 		w.files(a.Files)
