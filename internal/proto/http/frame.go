@@ -11,7 +11,7 @@ func (p *parser) openFrame(t *Tx, dir proto.Dir, off uint64) {
 	if !p.h[dir].framed {
 		// The whole direction is a frame of its own.
 		p.h[dir].framed = true
-		p.c.AddFrame(dir, "stream", off, -1, t.ID)
+		p.c.AddFrame(dir, "stream", off, -1, proto.NoTx)
 	}
 	name := "request"
 	if dir == proto.ToClient {
