@@ -8,6 +8,7 @@ import (
 	"mirador/internal/proto/dhcp"
 	"mirador/internal/proto/dnp3"
 	"mirador/internal/proto/dns"
+	"mirador/internal/proto/enip"
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/http2"
 	"mirador/internal/proto/ike"
@@ -61,6 +62,7 @@ func protocols() []*proto.Protocol {
 		tftp.Protocol(),
 		ntp.Protocol(),
 		bittorrentdht.Protocol(),
+		enip.Protocol(),
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),
