@@ -134,7 +134,7 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 	}
 	c := e.V.app
 	if c == nil {
-		c = w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, UDP: true})
+		c = w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, UDP: true, Midstream: w.opt.Stream.Midstream})
 	}
 	c.Time = p.Time
 	if before := c.App; before == proto.Unknown {

@@ -270,7 +270,7 @@ func TestProbe(t *testing.T) {
 	}{
 		{"query", proto.ToServer, query, 4000, 53, true, proto.Yes},
 		{"answer", proto.ToClient, answer, 4000, 53, true, proto.Yes},
-		{"answer first", proto.ToServer, answer, 53, 4000, true, proto.Reversed},
+		{"answer first", proto.ToServer, answer, 53, 4000, true, proto.No},
 		{"answer to port 53", proto.ToServer, answer, 4000, 53, true, proto.Reversed},
 		{"query from the mDNS port", proto.ToServer, query, 5353, 53, true, proto.Yes},
 		{"query to the mDNS port", proto.ToServer, query, 4000, 5353, true, proto.No},
@@ -288,6 +288,9 @@ func TestProbe(t *testing.T) {
 		{"TCP, other port", proto.ToServer, tcp(query), 4000, 99, false, proto.Yes},
 		{"TCP, one byte", proto.ToServer, tcp(query)[:1], 4000, 53, false, proto.More},
 		{"HTTP", proto.ToServer, []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 4000, 53, false, proto.No},
+	}
+	if m := dns.Protocol().Probe(proto.ToServer, answer, proto.Hint{SrcPort: 53, DstPort: 4000, UDP: true, Midstream: true}); m != proto.Reversed {
+		t.Errorf("answer first, with flows picked up midstream: %v", m)
 	}
 	for _, c := range cases {
 		got := dns.Protocol().Probe(c.dir, c.data, proto.Hint{SrcPort: c.src, DstPort: c.dst, UDP: c.udp})

@@ -19,7 +19,13 @@ func probe(dir proto.Dir, data []byte, h proto.Hint) proto.Match {
 		if !sound(data, !known) {
 			return proto.No
 		}
-		return side(dir, data)
+		m := side(dir, data)
+		if m == proto.Reversed && h.DstPort != portDNS && !h.Midstream {
+			// A response alone counts when it goes to the port of DNS, as for
+			// Suricata, or when flows may begin in their middle.
+			return proto.No
+		}
+		return m
 	}
 	if len(data) < 2+headerLen {
 		if len(data) >= 2 && int(binary.BigEndian.Uint16(data)) < headerLen {
