@@ -41,17 +41,24 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptPorts sets each variable it is given to 127.0.0.1 with a port that is free for
-// TCP and UDP: ports NAME...
+// scriptPorts sets each variable it is given to a loopback address with a port that is
+// free for TCP and UDP: ports NAME... The address is of this process alone, so that
+// nobody else's sockets come in between until the script binds it.
 func scriptPorts(ts *testscript.TestScript, _ bool, names []string) {
+	pid := os.Getpid()
+	host := fmt.Sprintf("127.%d.%d.%d:0", 1+pid>>16&127, pid>>8&255, 1+pid&127)
 	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		ts.Check(err)
-		ts.Setenv(name, l.Addr().String())
-		u.Close()
-		l.Close()
+		addr := ""
+		for addr == "" {
+			l, err := net.Listen("tcp", host)
+			ts.Check(err)
+			if u, err := net.ListenPacket("udp", l.Addr().String()); err == nil {
+				addr = l.Addr().String()
+				u.Close()
+			}
+			l.Close()
+		}
+		ts.Setenv(name, addr)
 	}
 }
 
