@@ -9,6 +9,7 @@ import (
 	"mirador/internal/proto/dnp3"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/enip"
+	"mirador/internal/proto/ftp"
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/http2"
 	"mirador/internal/proto/ike"
@@ -45,7 +46,10 @@ func protocols() []*proto.Protocol {
 		ssh.Protocol(),
 		smb.Protocol(),
 		smtp.Protocol(),
+		ftp.Protocol(),
+		ftp.DataProtocol(),
 		mqtt.Protocol(),
+		nfs.Protocol(),
 		sip.Protocol(),
 		pgsql.Protocol(),
 		rfb.Protocol(),

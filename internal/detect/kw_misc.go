@@ -12,7 +12,6 @@ import (
 // Keywords that belong to no larger family.
 func miscKeywords() []keyword {
 	return []keyword{
-		{name: "ftpbounce", arg: argNone, setup: setFTPBounce, doc: "FTP PORT with an address that is not the client's"},
 		{name: "rpc", arg: argNeed, setup: setRPC, doc: "SunRPC program, version and procedure of a call"},
 		{name: "config", arg: argNeed, setup: setConfig, doc: "switch logging off for a transaction or flow"},
 		{name: "lua", arg: argNeed, setup: setUnsupported, doc: "not supported"},
@@ -27,55 +26,6 @@ func miscKeywords() []keyword {
 
 func setUnsupported(_ *builder, o *rule.Option) error {
 	return refuse(0, "leave the rule out, or write it without this keyword", "%s is not supported", o.Name)
-}
-
-// bounceCheck matches an FTP PORT command that names another address than the sender's.
-type bounceCheck struct{}
-
-func (bounceCheck) match(w *Worker) bool {
-	p := w.p.P
-	if !hasIP(p) || p.IPVersion != 4 {
-		return false
-	}
-	d := w.payload
-	if w.p.HasRaw && w.p.StreamAdded {
-		d = w.p.Raw
-	}
-	if len(d) < 5 || !strings.EqualFold(string(d[:5]), "PORT ") {
-		return false
-	}
-	n, digits, part := 0, 0, 0
-	for _, c := range d[5:] {
-		switch {
-		case c >= '0' && c <= '9':
-			if n = n*10 + int(c-'0'); n > 255 {
-				return false
-			}
-			digits++
-		case c == ',' && digits > 0:
-			if p.Src[12+part] != byte(n) {
-				return true
-			}
-			if part++; part == 4 {
-				return false
-			}
-			n, digits = 0, 0
-		case c == ' ' && digits == 0:
-		default:
-			return false
-		}
-	}
-	return false
-}
-
-func setFTPBounce(b *builder, _ *rule.Option) error {
-	if err := b.needApp(b.c.appBits("ftp"), "ftpbounce"); err != nil {
-		return err
-	}
-	b.check(bounceCheck{}, false)
-	b.s.flag |= sigNeedFlow
-	b.flowDir |= 1
-	return nil
 }
 
 type rpcCheck struct {

@@ -440,6 +440,9 @@ func (w *Worker) evalTest(t *txTest, first int) outcome {
 	progress := b.Progress[t.dir&1]
 	switch t.kind {
 	case txHook:
+		if b.Skip[t.dir&1] {
+			return txNo // this side never comes
+		}
 		if progress == 0 && b.Progress[t.dir.Other()] > 0 {
 			return txPending // this side has not begun
 		}

@@ -21,9 +21,10 @@ func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
 		h.turn()
 		defer h.turn()
 	}
+	numbered := h.HasTx && !c.Table.Protocol(id).NoTxID
 	w.begin(dst)
 	w.header(h, name)
-	if h.HasTx {
+	if numbered {
 		w.w.Uint("tx_id", h.TxID)
 	}
 	w.w.Object(name)
@@ -38,7 +39,7 @@ func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
 	w.cancel()
 	w.begin(dst)
 	w.header(h, name)
-	if h.HasTx {
+	if numbered {
 		w.w.Uint("tx_id", h.TxID)
 	}
 	return w.end()

@@ -104,6 +104,8 @@ type Protocol struct {
 	// LowerEvents: records of anomalies show the names of Events as they are; else
 	// in upper case.
 	LowerEvents bool
+	// NoTxID: records of its transactions do not tell their number.
+	NoTxID bool
 	// StreamDepth, when not nil, gives the reassembly depth of TCP flows of this
 	// protocol in bytes per direction, 0 for no limit (setting stream-depth); ok is
 	// false when the general one holds. It is called once per Table.

@@ -1,9 +1,6 @@
 package sensor
 
-import (
-	"mirador/internal/packet"
-	"mirador/internal/proto"
-)
+import "mirador/internal/proto"
 
 // newConn makes the application layer of flow e.
 func (w *Worker) newConn(e *entry, h proto.Hint) *proto.Conn {
@@ -32,18 +29,16 @@ func (w *Worker) announce(e *entry) {
 	c.Expects = c.Expects[:0]
 }
 
-// announced looks whether another flow has announced the new flow e.
-func (w *Worker) announced(e *entry, p *packet.Parsed) {
+// announced looks whether another flow has announced e, whose first data has come. The
+// connection itself may be older than the announcement: FTP's clients often connect
+// before they say what for.
+func (w *Worker) announced(e *entry, c *proto.Conn) {
 	x, ok := w.expected.Take(w.tenant(), e.Tuple.Src, e.Tuple.Dst, e.Tuple.DstPort, w.now)
 	if !ok {
 		return
 	}
-	id := w.opt.Table.ByName(x.Proto)
-	if !w.opt.Table.Parsed(id) {
-		return
+	if id := w.opt.Table.ByName(x.Proto); w.opt.Table.Parsed(id) {
+		c.Announced(id, x.Data)
+		e.V.announcer = x.Parent
 	}
-	c := w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort})
-	c.Time = p.Time
-	c.Announced(id, x.Data)
-	e.V.announcer = x.Parent
 }

@@ -45,9 +45,6 @@ func (w *Worker) newFlow(e *entry, p *packet.Parsed) {
 	if p.Recursion > 0 && w.tunnel == 0 {
 		e.V.parent = w.parentID
 	}
-	if w.expected.Len() > 0 && p.Proto == packet.ProtoTCP {
-		w.announced(e, p)
-	}
 }
 
 // update counts p in its flow.

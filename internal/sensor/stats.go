@@ -132,6 +132,8 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	add("file_store.open_files", uint64(w.filesOpen))
 	add("file_store.fs_errors", s.FileStoreErrors)
 	add("file_store.open_files_max_hit", s.FilesUntracked)
+	add("ftp.memuse", 0) // bounded by the limits of its package, not counted
+	add("ftp.memcap", 0)
 	add("memcap.pressure", 0)
 	add("memcap.pressure_max", 0)
 	l := &w.Ledger

@@ -107,6 +107,9 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 		c := e.V.app
 		if c == nil {
 			c = w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, Midstream: s.IsMidstream()})
+			if w.expected.Len() > 0 {
+				w.announced(e, c)
+			}
 		}
 		c.Time, c.OneSided = e.Last, s.IsAsync()
 		d := proto.Dir(dir)

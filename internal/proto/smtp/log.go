@@ -143,7 +143,7 @@ func upToNUL(b []byte) []byte {
 func (t *Tx) mail(w *jsonw.Writer) {
 	m := t.Mail
 	if v, ok := m.Get(mime.From); ok {
-		lossy("from", v, w)
+		w.Lossy("from", v)
 	}
 	addresses("to", mime.To, m, w)
 	addresses("cc", mime.Cc, m, w)
@@ -152,14 +152,14 @@ func (t *Tx) mail(w *jsonw.Writer) {
 	if len(m.Attachments) > 0 {
 		w.Array("attachment")
 		for _, a := range m.Attachments {
-			lossyValue(a, w)
+			w.LossyValue(a)
 		}
 		w.CloseArray()
 	}
 	if n := len(m.URLs); n > 0 {
 		w.Array("url")
 		for i := n - 1; i >= 0; i-- { // the last one comes first
-			lossyValue(m.URLs[i], w)
+			w.LossyValue(m.URLs[i])
 		}
 		w.CloseArray()
 	}
@@ -177,7 +177,7 @@ func addresses(key string, f mime.Field, m *mime.Message, w *jsonw.Writer) {
 	}
 	w.Array(key)
 	for ; ok; addr, rest, ok = mime.NextAddress(rest) {
-		lossyValue(addr, w)
+		w.LossyValue(addr)
 	}
 	w.CloseArray()
 }
@@ -193,7 +193,7 @@ func (v *view) write(m *mime.Message, w *jsonw.Writer) {
 			addresses(x.key, x.field, m, w)
 		default:
 			if b, ok := m.Get(x.field); ok {
-				lossy(x.key, b, w)
+				w.Lossy(x.key, b)
 			}
 		}
 	}
@@ -215,63 +215,8 @@ func received(m *mime.Message, w *jsonw.Writer) {
 	}
 	w.Array("received")
 	for i := 1; ok; i++ {
-		lossyValue(v, w)
+		w.LossyValue(v)
 		v, ok = m.ReceivedAt(i)
 	}
 	w.CloseArray()
-}
-
-// lossy writes v as text; what is not UTF-8 becomes U+FFFD.
-func lossy(key string, v []byte, w *jsonw.Writer) {
-	w.Key(key)
-	lossyValue(v, w)
-}
-
-func lossyValue(v []byte, w *jsonw.Writer) {
-	if utf8.Valid(v) {
-		w.BytesValue(v)
-		return
-	}
-	b := make([]byte, 0, len(v)+16)
-	for len(v) > 0 {
-		r, n := utf8.DecodeRune(v)
-		if r == utf8.RuneError && n == 1 {
-			n = broken(v)
-		}
-		b = utf8.AppendRune(b, r)
-		v = v[n:]
-	}
-	w.BytesValue(b)
-}
-
-// broken returns how many bytes at the front of v are the beginning of one rune that
-// does not go on.
-func broken(v []byte) int {
-	var lo, hi byte = 0x80, 0xbf
-	want := 0
-	switch c := v[0]; {
-	case c >= 0xc2 && c <= 0xdf:
-		want = 1
-	case c >= 0xe0 && c <= 0xef:
-		want = 2
-		switch c {
-		case 0xe0:
-			lo = 0xa0
-		case 0xed:
-			hi = 0x9f
-		}
-	case c >= 0xf0 && c <= 0xf4:
-		want = 3
-		switch c {
-		case 0xf0:
-			lo = 0x90
-		case 0xf4:
-			hi = 0x8f
-		}
-	}
-	n := 1
-	for ; n <= want && n < len(v) && v[n] >= lo && v[n] <= hi; n++ {
-		lo, hi = 0x80, 0xbf
-	}
-	return n
 }
