@@ -36,8 +36,11 @@ type half struct {
 	ignored int   // empty lines skipped
 	begin   uint64
 	framed  bool // the frame of the whole direction was opened
-	// partial: an unfinished line was taken for a part of the body.
+	// partial: an unfinished line was taken for a part of the request's body.
 	partial bool
+	// held is an unfinished line behind or in place of a response. It will be part
+	// of the body when its end comes, be it that of the stream.
+	held []byte
 	// bodiless: the status of the response forbids the body that it has.
 	bodiless bool
 }
@@ -59,6 +62,9 @@ func newParser(c *proto.Conn, sh *shared) *parser {
 	return &parser{c: c, sh: sh, o: sh.options(c.Addrs[proto.ToClient])}
 }
 
+// stuck tells whether something unfinished stands behind a message.
+func (h *half) stuck() bool { return h.partial || len(h.held) > 0 }
+
 // step is the outcome of working on some bytes.
 type step uint8
 
@@ -73,7 +79,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	h := &p.h[dir]
 	h.begin = p.c.Offset[dir]
 	for {
-		if len(data) == used && !eof && (h.st != stFinal || h.partial) {
+		if len(data) == used && !eof && (h.st != stFinal || h.stuck()) {
 			break
 		}
 		n, s := p.step(dir, h, data[used:], eof)
@@ -533,7 +539,7 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 			// How long the body is cannot be known, so neither what is missing.
 			return true
 		case stFinal:
-			if h.partial {
+			if h.stuck() {
 				p.gapInHead(dir, h)
 				return true
 			}
@@ -543,7 +549,7 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 			return true
 		}
 	}
-	if h.st == stFinal && !h.partial {
+	if h.st == stFinal && !h.stuck() {
 		p.gapAtEnd(dir, h)
 	}
 	return true

@@ -114,6 +114,7 @@ func (p *parser) answered(h *half) *Tx {
 func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	const dir = proto.ToClient
 	if len(b) == 0 {
+		p.release(h)
 		switch {
 		case h.tx == nil:
 		case h.tx.interim && h.tx.body[dir].seen == 0:
@@ -133,17 +134,24 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	}
 	to, n, ok := h.lineEnd(dir, b, eof)
 	if !ok {
-		if len(b) <= p.o.metaField && (len(b) < lineProbe && (h.tx == nil || h.tx.body[dir].seen == 0) || mayBeResponse(b)) {
-			return 0, wantsMore
-		}
-		t := p.answered(h)
-		if mayBeResponse(b) {
-			t.AddEvent(evResponseFieldTooLong)
+		if len(h.held) == 0 && mayBeResponse(b) {
+			if len(b) <= p.o.metaField {
+				return 0, wantsMore
+			}
+			p.answered(h).AddEvent(evResponseFieldTooLong)
 			return 0, broken
 		}
-		return p.junkBody(h)
+		if len(h.held) == 0 && len(b) < lineProbe && (h.tx == nil || h.tx.body[dir].seen == 0) {
+			return 0, wantsMore
+		}
+		p.answered(h)
+		return p.hold(h, b)
 	}
 	line := b[:to]
+	if len(h.held) > 0 {
+		p.release(h)
+		return p.junkLine(h, b, n)
+	}
 	if blank(line) {
 		if h.ignored++; h.ignored > maxIgnoredLines {
 			return 0, broken
@@ -161,14 +169,7 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 			h.ignored++
 			return n, again
 		}
-		h.tx.msg[dir].length += uint64(n)
-		h.tx.body[dir].write(b[:n])
-		if n == len(b) {
-			// So far it is all that came; it stands for the response.
-			h.tx.Advance(dir, ResponseBody)
-			h.st = stFinal
-		}
-		return n, again
+		return p.junkLine(h, b, n)
 	}
 	if n > p.o.metaField {
 		p.answered(h).AddEvent(evResponseFieldTooLong)
@@ -207,11 +208,42 @@ func (p *parser) oldStyle(h *half) bool {
 	return m.complete && m.version == version09 && m.proto.n == 0
 }
 
-// junkBody takes what is no response at all for a body without headers.
-func (p *parser) junkBody(h *half) (int, step) {
-	h.tx.Advance(proto.ToClient, ResponseBody)
-	h.st, h.partial = stFinal, true
-	return 0, again
+// junkLine takes the first n bytes of b, which are no response at all, for a body
+// without headers.
+func (p *parser) junkLine(h *half, b []byte, n int) (int, step) {
+	const dir = proto.ToClient
+	h.scanned = 0
+	h.tx.msg[dir].length += uint64(n)
+	h.tx.body[dir].write(b[:n])
+	if n == len(b) {
+		// So far it is all that came; it stands for the response.
+		h.tx.Advance(dir, ResponseBody)
+		h.st = stFinal
+	}
+	return n, again
+}
+
+// hold keeps an unfinished line.
+func (p *parser) hold(h *half, b []byte) (int, step) {
+	h.scanned = 0
+	h.held = append(h.held, b...)
+	if len(h.held) > p.o.metaField {
+		// Suricata would give up here; there is no need to.
+		h.tx.AddEvent(evResponseFieldTooLong)
+		p.release(h)
+	}
+	return len(b), wantsMore
+}
+
+// release adds what is held to the body.
+func (p *parser) release(h *half) {
+	if len(h.held) == 0 || h.tx == nil {
+		return
+	}
+	const dir = proto.ToClient
+	h.tx.msg[dir].length += uint64(len(h.held))
+	h.tx.body[dir].write(h.held)
+	h.held = h.held[:0]
 }
 
 // splitStatus finds protocol, status and message in the status line.
@@ -388,6 +420,7 @@ func (p *parser) answerCame(r *half) {
 func (p *parser) responseFinal(h *half, b []byte, eof bool) (int, step) {
 	const dir = proto.ToClient
 	if len(b) == 0 {
+		p.release(h)
 		p.responseDone(h)
 		return 0, again
 	}
@@ -396,17 +429,29 @@ func (p *parser) responseFinal(h *half, b []byte, eof bool) (int, step) {
 		return 0, again
 	}
 	n := bytes.IndexByte(b, '\n') + 1
-	whole := n > 0 || eof
+	line := n > 0
 	if n == 0 {
 		n = len(b)
 	}
-	if whole && looksResponse(b[:n]) || !whole && mayBeResponse(b) {
+	switch {
+	case len(h.held) > 0:
+		// Unlike Suricata, which takes the next response for more of the line.
+		if bytes.HasPrefix(b, []byte(nextResponse)) {
+			p.release(h)
+			p.responseDone(h)
+			return 0, again
+		}
+	case (line || eof) && looksResponse(b[:n]) || !line && !eof && mayBeResponse(b):
 		p.responseDone(h)
 		return 0, again
 	}
+	if !line && !eof {
+		return p.hold(h, b)
+	}
+	p.release(h)
 	t := h.tx
 	t.msg[dir].length += uint64(n)
-	if h.partial = b[n-1] != '\n'; !h.partial {
+	if line && t.msg[dir].line.n > 0 {
 		t.AddEvent(evResponseBodyUnexpected)
 	}
 	t.body[dir].write(b[:n])
@@ -418,7 +463,7 @@ func (p *parser) responseDone(h *half) {
 	const dir = proto.ToClient
 	t := h.tx
 	bodied := h.bodiless
-	h.tx, h.st, h.pd, h.bodiless, h.partial = nil, stIdle, pending{}, false, false
+	h.tx, h.st, h.pd, h.bodiless, h.held = nil, stIdle, pending{}, false, h.held[:0]
 	if t == nil {
 		return
 	}
