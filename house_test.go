@@ -69,7 +69,7 @@ func goFiles(t *testing.T) []string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == ".git" || d.Name() == "testdata" || d.Name() == "node_modules" || path == "bin" || path == "out") {
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "testdata" || d.Name() == "node_modules" || path == "bin" || path == "out" || path == "svrun-out") {
 			return filepath.SkipDir
 		}
 		if strings.HasSuffix(path, ".go") {
@@ -224,7 +224,7 @@ func TestNothingOfTheWorkplace(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			if d.Name() == ".git" || path == "bin" || path == "out" {
+			if d.Name() == ".git" || path == "bin" || path == "out" || path == "svrun-out" {
 				return filepath.SkipDir
 			}
 			return nil
