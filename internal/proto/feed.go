@@ -154,6 +154,10 @@ func (c *Conn) Gap(dir Dir, n int) {
 		}
 		return
 	}
+	if c.Side[dir] == Unknown {
+		// There is no beginning to recognise; it is what the other side speaks.
+		c.Side[dir] = c.App
+	}
 	if !c.parser.Gap(dir, n) {
 		c.stopped[dir] = true
 		c.Broken++
