@@ -14,12 +14,14 @@ const (
 // File is a file seen in a transaction. Its bytes pass through Append in order;
 // what detection and the file store still need is kept in Data.
 type File struct {
-	Name    []byte
-	Dir     Dir
-	TxID    uint64
-	State   FileState
-	Size    uint64 // bytes seen, gaps included
-	Gaps    bool
+	Name  []byte
+	Dir   Dir
+	TxID  uint64
+	State FileState
+	Size  uint64 // bytes seen, gaps included
+	Gaps  bool
+	// Cut is set when the stream ended within the file. No hashes are told of it then.
+	Cut     bool
 	Data    []byte // window: bytes [DataOff, DataOff+len(Data))
 	DataOff uint64
 	// RangeStart, RangeEnd and RangeSize are set for HTTP ranges (HasRange).

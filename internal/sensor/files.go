@@ -134,7 +134,8 @@ func (w *Worker) closeTrack(f *proto.File, t *track) {
 	}
 	if f.State != proto.FileClosed {
 		// Only the hash that names stored files is told of a part.
-		if t.sha256 != nil && w.forceSHA256 {
+		named := t.store != nil || f.Store || w.opt.Files.StoreAll
+		if t.sha256 != nil && w.forceSHA256 && (!f.Cut || named) {
 			f.SHA256 = t.sha256.Sum(nil)
 		}
 		return
@@ -265,6 +266,7 @@ func (w *Worker) endFiles(e *entry) {
 	for _, tx := range e.V.app.Txs {
 		for _, f := range tx.Base().Files {
 			if f.State == proto.FileOpen {
+				f.Cut = true
 				f.Close(proto.FileTruncated)
 			}
 			w.track(f)

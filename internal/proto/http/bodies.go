@@ -196,6 +196,9 @@ func (s *bodySide) lost(n int) {
 
 // end closes the body; state is that of its file when nothing is amiss.
 func (s *bodySide) end(state proto.FileState) {
+	if state == proto.FileTruncated && s.file != nil && s.file.State == proto.FileOpen {
+		s.file.Cut = true
+	}
 	if s.dec != nil {
 		s.note(s.dec.Close())
 		s.dec = nil
