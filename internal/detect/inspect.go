@@ -251,7 +251,14 @@ func (w *Worker) runPacketRules() {
 		ok, stream := w.evalPacket(s)
 		w.profileEnd(s, t, ok)
 		if ok {
-			w.matched(s, match{s: s, stream: stream})
+			m := match{s: s, stream: stream}
+			if s.apps != 0 && w.p.P.Proto == packet.ProtoUDP && w.p.App != nil {
+				// The datagram is what the transaction in work was read from.
+				if m.tx, _ = w.p.App.NextTx(w.p.Dir & 1); m.tx != nil {
+					m.txID = m.tx.Base().ID
+				}
+			}
+			w.matched(s, m)
 		}
 	}
 }

@@ -201,6 +201,21 @@ func (b *TxBase) DirDone(dir Dir) bool {
 	return b.Progress[dir] >= b.proto.Done[dir]
 }
 
+// NextTx returns the first transaction that detection has still to see in direction
+// dir, nil when there is none, and whether it is the only one: no other follows, or
+// one that belongs to the other direction.
+func (c *Conn) NextTx(dir Dir) (tx Tx, only bool) {
+	for i, tx := range c.Txs {
+		b := tx.Base()
+		if b.Inspected[dir] || b.Skip[dir] {
+			continue
+		}
+		rest := c.Txs[i+1:]
+		return tx, len(rest) == 0 || len(rest) == 1 && rest[0].Base().Skip[dir]
+	}
+	return nil, false
+}
+
 // Changing tells whether a Switch is under way: the new protocol is not found yet.
 func (c *Conn) Changing() bool { return c.changed && c.App == Unknown }
 

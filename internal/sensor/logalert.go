@@ -54,8 +54,10 @@ func (w *Worker) logAlert(h *eve.Header, p *packet.Parsed, e *entry, a *detect.A
 		w.app(h, e.V.app)
 		out.Flow = w.flowNumbers(e)
 		tx := a.Tx
-		if tx == nil && w.opt.GuessTx && e.V.app != nil && len(e.V.app.Txs) == 1 {
-			tx, out.Guessed = e.V.app.Txs[0], true
+		if tx == nil && w.opt.GuessTx && e.V.app != nil {
+			if next, only := e.V.app.NextTx(w.dp.Dir); only {
+				tx, out.Guessed = next, true
+			}
 		}
 		if tx != nil {
 			out.Tx = tx

@@ -1,13 +1,16 @@
 package stream
 
-// AppendStored appends what is still kept of direction dir, in order, to dst and
-// returns it with the number of stream bytes it stands for. For each hole missing
+// AppendStored appends what is still kept of direction dir and acknowledged, in
+// order, to dst and returns it with the number of stream bytes it stands for. For each hole missing
 // is called to append a mark in place of the n bytes that were lost.
 func (s *Session) AppendStored(dst []byte, dir uint8, missing func(dst []byte, n uint64) []byte) ([]byte, uint64) {
 	h := &s.h[dir&1]
-	at, n := h.base, uint64(0)
+	at, n, end := h.base, uint64(0), h.edge
+	if s.eng != nil {
+		end = s.eng.visible(s, h)
+	}
 	for _, b := range h.brk.l[h.brk.head:] {
-		if b.off < at || b.off+b.n > h.edge {
+		if b.off < at || b.off+b.n > end {
 			continue
 		}
 		if b.off > at {
@@ -19,10 +22,10 @@ func (s *Session) AppendStored(dst []byte, dir uint8, missing func(dst []byte, n
 		n += b.n
 		at = b.off + b.n
 	}
-	if h.edge > at {
-		i, j := h.index(at), h.index(h.edge)
+	if end > at {
+		i, j := h.index(at), h.index(end)
 		dst = append(dst, h.buf[i:j]...)
-		n += h.edge - at
+		n += end - at
 	}
 	return dst, n
 }
