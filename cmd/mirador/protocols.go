@@ -17,6 +17,7 @@ import (
 	"mirador/internal/proto/ldap"
 	"mirador/internal/proto/modbus"
 	"mirador/internal/proto/mqtt"
+	"mirador/internal/proto/nfs"
 	"mirador/internal/proto/ntp"
 	"mirador/internal/proto/pgsql"
 	"mirador/internal/proto/quic"

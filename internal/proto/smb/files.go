@@ -2,110 +2,6 @@ package smb
 
 import "mirador/internal/proto"
 
-// tracker puts the parts of a file in order. The parts arrive with their offsets;
-// each may come in pieces.
-type tracker struct {
-	next    uint64 // offset up to which the file is whole
-	queue   []late // parts beyond it, by offset
-	queued  int    // bytes in queue
-	cur     uint64 // offset of the next piece of the part in work
-	skip    uint64 // bytes of the part in work that are already there
-	pending int    // index in queue of the part in work, -1: it goes to the file
-}
-
-// late is a part that came before those in front of it.
-type late struct {
-	off  uint64
-	data []byte
-	gaps bool
-}
-
-// begin starts a part of size bytes at offset off. It returns whether the part
-// overlaps what is there, and whether the queue has room for it.
-func (t *tracker) begin(off uint64, size int, l queueLimit, room int) (overlap, full, many bool) {
-	t.cur, t.skip, t.pending = off, 0, -1
-	if off <= t.next {
-		if off < t.next {
-			t.skip = t.next - off
-			overlap = true
-		}
-		return overlap, false, false
-	}
-	if l.count > 0 && len(t.queue) >= l.count {
-		return false, false, true
-	}
-	if l.size > 0 && t.queued+size > l.size || size > room {
-		return false, true, false
-	}
-	for i := range t.queue {
-		if t.queue[i].off == off {
-			// The same part again: its bytes go behind the first ones (as in Suricata).
-			t.pending = i
-			return false, false, false
-		}
-	}
-	t.queue = append(t.queue, late{off: off})
-	i := len(t.queue) - 1
-	for ; i > 0 && t.queue[i-1].off > off; i-- {
-		t.queue[i], t.queue[i-1] = t.queue[i-1], t.queue[i]
-	}
-	t.pending = i
-	return false, false, false
-}
-
-// data takes a piece of the part in work.
-func (t *tracker) data(f *proto.File, b []byte) {
-	if t.pending >= 0 {
-		q := &t.queue[t.pending]
-		q.data = append(q.data, b...)
-		t.queued += len(b)
-		return
-	}
-	n := min(t.skip, uint64(len(b)))
-	t.skip -= n
-	b = b[n:]
-	f.Append(b)
-	t.next += uint64(len(b))
-}
-
-// gap tells that n bytes of the part in work were lost.
-func (t *tracker) gap(f *proto.File, n int) {
-	if t.pending >= 0 {
-		// Their place is kept so that what follows fits.
-		t.queue[t.pending].gaps = true
-		zero := make([]byte, n)
-		t.queue[t.pending].data = append(t.queue[t.pending].data, zero...)
-		t.queued += n
-		return
-	}
-	k := min(t.skip, uint64(n))
-	t.skip -= k
-	if left := uint64(n) - k; left > 0 {
-		f.Gap(left)
-		t.next += left
-	}
-}
-
-// flush ends the part in work and adds the parts that now fit.
-func (t *tracker) flush(f *proto.File) {
-	t.pending = -1
-	used := 0
-	for used < len(t.queue) && t.queue[used].off <= t.next {
-		q := &t.queue[used]
-		t.queued -= len(q.data)
-		if skip := t.next - q.off; skip < uint64(len(q.data)) {
-			if q.gaps {
-				f.Gaps = true
-			}
-			f.Append(q.data[skip:])
-			t.next += uint64(len(q.data)) - skip
-		}
-		*q = late{}
-		used++
-	}
-	t.queue = append(t.queue[:0], t.queue[used:]...)
-}
-
 // fileKey names the transaction of a file in one direction.
 type fileKey struct {
 	id  fileID
@@ -120,7 +16,7 @@ func (p *parser) newFile(id fileID, dir proto.Dir, version uint8, cmd uint16, sh
 	if len(p.files) >= MaxOpenFiles {
 		p.closeOldest()
 	}
-	name, known := p.names.get(id)
+	name, known := p.names.Get(id)
 	if !known && version == 2 && dir == proto.ToClient {
 		name = []byte("<unknown>")
 	}
@@ -155,8 +51,8 @@ func (p *parser) endFile(tx *Tx, s proto.FileState) {
 	}
 	f.closed = true
 	delete(p.files, fileKey{f.id, f.dir})
-	p.queued -= f.track.queued
-	f.track.queue = nil
+	p.queued -= f.track.Queued()
+	f.track.Drop()
 	for d := range p.half {
 		if p.half[d].file == tx {
 			p.half[d].skip += p.half[d].fileLeft
@@ -195,8 +91,8 @@ func (p *parser) closeFiles(id fileID) {
 			p.endFile(tx, proto.FileClosed)
 		}
 	}
-	p.pipes.drop(id)
-	p.names.drop(id)
+	p.pipes.Drop(id)
+	p.names.Drop(id)
 }
 
 // chunk begins a part of a file: size bytes at offset off follow in direction dir.
@@ -207,9 +103,9 @@ func (p *parser) chunk(tx *Tx, off uint64, size int) bool {
 	if f.dir == proto.ToClient {
 		limit, bytesEvent, countEvent = p.cfg.readQueue, EventReadQueueSizeExceeded, EventReadQueueCntExceeded
 	}
-	before := f.track.queued
-	overlap, full, many := f.track.begin(off, size, limit, MaxFlowQueue-p.queued)
-	p.queued += f.track.queued - before
+	before := f.track.Queued()
+	overlap, full, many := f.track.Begin(off, size, limit, MaxFlowQueue-p.queued)
+	p.queued += f.track.Queued() - before
 	switch {
 	case full:
 		tx.AddEvent(bytesEvent)
@@ -226,27 +122,27 @@ func (p *parser) chunk(tx *Tx, off uint64, size int) bool {
 // fileData hands b to the file that direction h is in the midst of.
 func (p *parser) fileData(h *half, b []byte) {
 	f := h.file.file
-	before := f.track.queued
-	f.track.data(f.file, b)
+	before := f.track.Queued()
+	f.track.Data(f.file, b)
 	h.file.Dirty[f.dir] = true
 	h.fileLeft -= len(b)
 	if h.fileLeft == 0 {
-		f.track.flush(f.file)
+		f.track.Flush(f.file)
 		h.file = nil
 	}
-	p.queued += f.track.queued - before
+	p.queued += f.track.Queued() - before
 }
 
 // fileGap tells the same file that n bytes were lost.
 func (p *parser) fileGap(h *half, n int) {
 	f := h.file.file
-	before := f.track.queued
-	f.track.gap(f.file, n)
+	before := f.track.Queued()
+	f.track.Gap(f.file, n)
 	h.file.Dirty[f.dir] = true
 	h.fileLeft -= n
 	if h.fileLeft == 0 {
-		f.track.flush(f.file)
+		f.track.Flush(f.file)
 		h.file = nil
 	}
-	p.queued += f.track.queued - before
+	p.queued += f.track.Queued() - before
 }

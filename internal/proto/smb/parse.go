@@ -3,6 +3,7 @@ package smb
 import (
 	"mirador/internal/proto"
 	"mirador/internal/proto/dcerpc"
+	"mirador/internal/proto/netfs"
 )
 
 // half is one direction of a connection.
@@ -26,10 +27,10 @@ type parser struct {
 	maxRead  uint32 // as negotiated, 0 while not known
 	maxWrite uint32
 
-	pending cache[reqKey, pending]
-	trees   cache[treeKey, tree]
-	names   cache[fileID, []byte]
-	pipes   cache[fileID, *pipe]
+	pending netfs.Cache[reqKey, pending]
+	trees   netfs.Cache[treeKey, tree]
+	names   netfs.Cache[fileID, []byte]
+	pipes   netfs.Cache[fileID, *pipe]
 
 	files     map[fileKey]*Tx
 	fileOrder []fileKey
@@ -44,7 +45,7 @@ type parser struct {
 
 func newParser(c *proto.Conn, cfg *config) *parser {
 	p := &parser{c: c, cfg: cfg}
-	p.pending.max, p.trees.max, p.names.max, p.pipes.max = cfg.maxPending, cfg.maxTrees, cfg.maxGUIDs, MaxPipes
+	p.pending.Max, p.trees.Max, p.names.Max, p.pipes.Max = cfg.maxPending, cfg.maxTrees, cfg.maxGUIDs, MaxPipes
 	return p
 }
 
@@ -275,7 +276,7 @@ func (p *parser) tidy() {
 }
 
 // await notes that request k waits for its response.
-func (p *parser) await(k reqKey, w pending) { p.pending.put(k, w) }
+func (p *parser) await(k reqKey, w pending) { p.pending.Put(k, w) }
 
 // answered returns the request that response k answers.
-func (p *parser) answered(k reqKey) (pending, bool) { return p.pending.drop(k) }
+func (p *parser) answered(k reqKey) (pending, bool) { return p.pending.Drop(k) }

@@ -48,23 +48,23 @@ func (p *parser) ioOf(k treeKey, id fileID, data []byte, dir proto.Dir) use {
 // useOf says what id, which is reached through tree k, is. When the tree is not
 // known, data, the start of what is transferred, decides.
 func (p *parser) useOf(k treeKey, id fileID, data []byte) use {
-	t, known := p.trees.get(k)
+	t, known := p.trees.Get(k)
 	if known && !t.pipe {
 		return useFile
 	}
-	if name, _ := p.names.get(id); isService(name) {
+	if name, _ := p.names.Get(id); isService(name) {
 		return useRPC
 	}
 	if known && !t.guessed {
 		return usePipe
 	}
-	if st, ok := p.pipes.get(id); ok && st.rpc {
+	if st, ok := p.pipes.Get(id); ok && st.rpc {
 		return useRPC
 	}
 	switch {
 	case looksRPC(data):
 		p.pipe(id).rpc = true
-		p.trees.put(k, tree{pipe: true, guessed: true})
+		p.trees.Put(k, tree{pipe: true, guessed: true})
 		return useRPC
 	case t.guessed:
 		return usePipe
@@ -74,10 +74,10 @@ func (p *parser) useOf(k treeKey, id fileID, data []byte) use {
 
 // pipe returns what is known of pipe id.
 func (p *parser) pipe(id fileID) *pipe {
-	st, ok := p.pipes.get(id)
+	st, ok := p.pipes.Get(id)
 	if !ok {
 		st = &pipe{}
-		p.pipes.put(id, st)
+		p.pipes.Put(id, st)
 	}
 	return st
 }
@@ -124,7 +124,7 @@ func (p *parser) call(version uint8, cmd uint16, ssn uint64, tree uint32, k reqK
 	}
 	// A pipe whose bind was not seen may be one of those that were.
 	c.ifaces = p.ifaces
-	if st, ok := p.pipes.get(id); ok && st.ifaces != nil {
+	if st, ok := p.pipes.Get(id); ok && st.ifaces != nil {
 		c.ifaces = st.ifaces
 	}
 	if h.Flags&dcerpc.FlagLast != 0 || h.Type != dcerpc.TypeRequest {
@@ -194,7 +194,7 @@ func (p *parser) refused(w pending, s status) {
 
 // reply takes what the client got from a pipe.
 func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fileID, data []byte, s status) {
-	st, _ := p.pipes.get(id)
+	st, _ := p.pipes.Get(id)
 	if st != nil && len(st.part) > 0 {
 		st.part = append(st.part, data...)
 		data, st.part = st.part, nil

@@ -16,6 +16,7 @@ import (
 	"fmt"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/netfs"
 )
 
 // Indexes into the event names.
@@ -102,12 +103,10 @@ type config struct {
 	maxRead  uint32 // bytes asked for or answered at once, 0 no limit
 	maxWrite uint32
 	// Out of order parts of one file: bytes and number, 0 no limit.
-	readQueue, writeQueue   queueLimit
+	readQueue, writeQueue   netfs.Limit
 	maxGUIDs, maxTrees      int
 	maxPending, maxPipeData int
 }
-
-type queueLimit struct{ size, count int }
 
 // streamDepth reads stream-depth: SMB is followed to its end unless it says
 // otherwise.
@@ -124,8 +123,8 @@ func streamDepth(s proto.Settings) (int64, bool) {
 func configure(s proto.Settings) (proto.Factory, error) {
 	cfg := &config{
 		maxTx: DefaultMaxTx, maxStub: DefaultMaxStub, maxRead: DefaultMaxIO, maxWrite: DefaultMaxIO,
-		readQueue:  queueLimit{DefaultQueueSize, DefaultQueueCount},
-		writeQueue: queueLimit{DefaultQueueSize, DefaultQueueCount},
+		readQueue:  netfs.Limit{Size: DefaultQueueSize, Count: DefaultQueueCount},
+		writeQueue: netfs.Limit{Size: DefaultQueueSize, Count: DefaultQueueCount},
 		maxGUIDs:   MaxGUIDs, maxTrees: MaxTrees, maxPending: MaxPending, maxPipeData: MaxPipeData,
 	}
 	size := func(key string, to *int, least, most int64) error {
@@ -144,10 +143,10 @@ func configure(s proto.Settings) (proto.Factory, error) {
 		size("max-tx", &cfg.maxTx, 1, proto.MaxTxs),
 		size("max-read-size", &read, 0, 1<<32-1),
 		size("max-write-size", &write, 0, 1<<32-1),
-		size("max-read-queue-size", &cfg.readQueue.size, 0, MaxQueueSize),
-		size("max-write-queue-size", &cfg.writeQueue.size, 0, MaxQueueSize),
-		size("max-read-queue-cnt", &cfg.readQueue.count, 0, MaxQueueCount),
-		size("max-write-queue-cnt", &cfg.writeQueue.count, 0, MaxQueueCount),
+		size("max-read-queue-size", &cfg.readQueue.Size, 0, MaxQueueSize),
+		size("max-write-queue-size", &cfg.writeQueue.Size, 0, MaxQueueSize),
+		size("max-read-queue-cnt", &cfg.readQueue.Count, 0, MaxQueueCount),
+		size("max-write-queue-cnt", &cfg.writeQueue.Count, 0, MaxQueueCount),
 		size("max-guid-cache-size", &cfg.maxGUIDs, 1, MaxGUIDs),
 		size("max-session-cache-size", &cfg.maxTrees, 1, MaxTrees),
 		size("max-rec-offset-cache-size", &cfg.maxPending, 1, MaxPending),

@@ -171,11 +171,11 @@ func (p *parser) stream1(dir proto.Dir, h *half, b []byte, size int, off uint64)
 	}
 	switch {
 	case hd.cmd == cmd1WriteAndX && dir == proto.ToServer:
-		if t, _ := p.trees.get(hd.tree()); t.pipe && size <= MaxRecord {
+		if t, _ := p.trees.Get(hd.tree()); t.pipe && size <= MaxRecord {
 			return 0, 0, false
 		}
 	case hd.cmd == cmd1ReadAndX && dir == proto.ToClient && hd.fine():
-		if w, _ := p.pending.get(hd.key(cmd1ReadAndX)); w.use != useFile && size <= MaxRecord {
+		if w, _ := p.pending.Get(hd.key(cmd1ReadAndX)); w.use != useFile && size <= MaxRecord {
 			return 0, 0, false
 		}
 	default:
@@ -311,7 +311,7 @@ func (p *parser) request1(hd *head1, k *block) {
 	case cmd1TreeConnect:
 		ok = p.treeRequest1(hd, k)
 	case cmd1TreeDisconnect:
-		p.trees.drop(hd.tree())
+		p.trees.Drop(hd.tree())
 		p.begin1(hd, k)
 	case cmd1Close:
 		p.begin1(hd, k)
@@ -323,7 +323,7 @@ func (p *parser) request1(hd *head1, k *block) {
 	case cmd1LockingAndX, cmd1NTCancel, cmd1Trans2Secondary:
 		// What answers them, if anything, says nothing of its own.
 		tx := p.begin1(hd, k)
-		p.pending.drop(hd.key(k.cmd))
+		p.pending.Drop(hd.key(k.cmd))
 		tx.end(proto.ToClient)
 	default:
 		p.begin1(hd, k)
@@ -457,7 +457,7 @@ func (p *parser) readRequest1(hd *head1, k *block) bool {
 		p.event(EventReadRequestTooLarge)
 	}
 	use := useFile
-	if t, _ := p.trees.get(hd.tree()); t.pipe {
+	if t, _ := p.trees.Get(hd.tree()); t.pipe {
 		use = useRPC
 	}
 	p.await(hd.key(k.cmd), pending{cmd: uint16(k.cmd), id: fid(f, hd.uid), offset: offset, use: use})
@@ -484,7 +484,7 @@ func (p *parser) writeRequest1(hd *head1, k *block) bool {
 	if !ok {
 		return false
 	}
-	if t, _ := p.trees.get(hd.tree()); t.pipe {
+	if t, _ := p.trees.Get(hd.tree()); t.pipe {
 		id := fid(fileNumber(k), hd.uid)
 		p.call(1, uint16(k.cmd), uint64(hd.uid), uint32(hd.tid), hd.key(k.cmd), id, data)
 		return true
@@ -526,7 +526,7 @@ func (p *parser) write1(hd *head1, k *block, n int) *Tx {
 	id := fid(fileNumber(k), hd.uid)
 	tx := p.fileOf(id, proto.ToServer)
 	if tx == nil {
-		t, _ := p.trees.get(hd.tree())
+		t, _ := p.trees.Get(hd.tree())
 		tx = p.newFile(id, proto.ToServer, 1, uint16(k.cmd), t.name)
 	}
 	if !p.chunk(tx, offset, n) {
@@ -556,7 +556,7 @@ func (p *parser) transRequest1(hd *head1, k *block) bool {
 	if !ok {
 		return false
 	}
-	if name, _ := p.names.get(id); isService(name) {
+	if name, _ := p.names.Get(id); isService(name) {
 		p.call(1, uint16(k.cmd), uint64(hd.uid), uint32(hd.tid), hd.key(k.cmd), id, data)
 	}
 	return true
@@ -597,7 +597,7 @@ func (p *parser) trans2Request1(hd *head1, k *block) bool {
 func (p *parser) setFileInfo1(hd *head1, k *block, params, data []byte) bool {
 	le := binary.LittleEndian
 	id, level := fid(le.Uint16(params), hd.uid), le.Uint16(params[2:])
-	name, _ := p.names.get(id)
+	name, _ := p.names.Get(id)
 	switch level {
 	case 0x0102, 1013: // SMB_SET_FILE_DISPOSITION_INFO, and as a pass-through level
 		if len(data) < 1 {

@@ -9,13 +9,13 @@ import (
 // response1 takes command k of a response.
 func (p *parser) response1(hd *head1, k *block) {
 	key := hd.key(k.cmd)
-	w, ok := p.pending.get(key)
+	w, ok := p.pending.Get(key)
 	good := true
 	switch k.cmd {
 	case cmd1ReadAndX:
 		if ok {
 			good = p.readResponse1(hd, k, w)
-			p.pending.drop(key)
+			p.pending.Drop(key)
 		}
 	case cmd1Trans:
 		if ok && w.use == useRPC {
@@ -49,7 +49,7 @@ func (p *parser) response1(hd *head1, k *block) {
 	if !ok {
 		return
 	}
-	p.pending.drop(key)
+	p.pending.Drop(key)
 	if w.tx != nil && w.tx.pipe == nil {
 		w.tx.answer(hd.outcome())
 		if !good {
@@ -108,7 +108,7 @@ func (p *parser) treeResponse1(hd *head1, k *block, tx *Tx) bool {
 	t.respServe, _ = zstring(k.bytes)
 	t.pipe = string(t.respServe) == "IPC"
 	tx.Tree = uint32(hd.tid)
-	p.trees.put(hd.tree(), tree{name: t.name, pipe: t.pipe})
+	p.trees.Put(hd.tree(), tree{name: t.name, pipe: t.pipe})
 	return true
 }
 
@@ -132,7 +132,7 @@ func (p *parser) createResponse1(hd *head1, k *block, w pending) bool {
 	if c := w.tx.create; c != nil {
 		c.times, c.size, c.id = times, size, id
 	}
-	p.names.put(id, w.name)
+	p.names.Put(id, w.name)
 	return true
 }
 
@@ -172,7 +172,7 @@ func (p *parser) read1(hd *head1, n int) *Tx {
 	}
 	tx := p.fileOf(w.id, proto.ToClient)
 	if tx == nil {
-		t, _ := p.trees.get(hd.tree())
+		t, _ := p.trees.Get(hd.tree())
 		tx = p.newFile(w.id, proto.ToClient, 1, cmd1ReadAndX, t.name)
 	}
 	if !p.chunk(tx, w.offset, n) {

@@ -136,7 +136,7 @@ func (p *parser) useNow2(hd *head2, b []byte, at, n int) use {
 	if hd.cmd == cmd2Write {
 		return p.ioOf(hd.share(), guid(b[head2Len+16:]), data, proto.ToServer)
 	}
-	w, ok := p.pending.get(hd.key())
+	w, ok := p.pending.Get(hd.key())
 	if !ok {
 		return useFile
 	}
@@ -217,7 +217,7 @@ func (p *parser) request2(hd *head2, m []byte) {
 	case cmd2TreeConnect:
 		ok = p.treeRequest2(hd, m)
 	case cmd2TreeDisconnect:
-		p.trees.drop(hd.share())
+		p.trees.Drop(hd.share())
 		p.begin2(hd)
 	case cmd2Create:
 		ok = p.createRequest2(hd, m)
@@ -360,11 +360,11 @@ func (p *parser) writeRequest2(hd *head2, m []byte) bool {
 // wholeChunk hands the data of a part that was begun to its file.
 func (p *parser) wholeChunk(tx *Tx, data []byte) {
 	f := tx.file
-	before := f.track.queued
-	f.track.data(f.file, data)
-	f.track.flush(f.file)
+	before := f.track.Queued()
+	f.track.Data(f.file, data)
+	f.track.Flush(f.file)
 	tx.Dirty[f.dir] = true
-	p.queued += f.track.queued - before
+	p.queued += f.track.Queued() - before
 }
 
 // write2 takes the fixed part of a write of n bytes to a file and returns the file's
@@ -444,10 +444,10 @@ func (p *parser) setInfoRequest2(hd *head2, m []byte) bool {
 // nameOf returns the name of id, also when it is just being opened by the request
 // before this one (in a compound the id is not known yet).
 func (p *parser) nameOf(hd *head2, id fileID) []byte {
-	if name, ok := p.names.get(id); ok {
+	if name, ok := p.names.Get(id); ok {
 		return name
 	}
-	if w, ok := p.pending.get(reqKey{2, hd.id - 1}); ok && w.cmd == cmd2Create {
+	if w, ok := p.pending.Get(reqKey{2, hd.id - 1}); ok && w.cmd == cmd2Create {
 		return w.name
 	}
 	return []byte("<unknown>")
@@ -457,7 +457,7 @@ func (p *parser) nameOf(hd *head2, id fileID) []byte {
 func (p *parser) response2(hd *head2, m []byte) {
 	if hd.status == ntPending {
 		// The real answer follows under the same message id.
-		if w, ok := p.pending.get(hd.key()); ok && w.tx != nil {
+		if w, ok := p.pending.Get(hd.key()); ok && w.tx != nil {
 			w.tx.status = hd.outcome()
 		}
 		return
@@ -473,9 +473,9 @@ func (p *parser) response2(hd *head2, m []byte) {
 		if !ok {
 			return
 		}
-		p.pending.put(hd.key(), w)
+		p.pending.Put(hd.key(), w)
 		good = p.readResponse2(hd, m)
-		p.pending.drop(hd.key())
+		p.pending.Drop(hd.key())
 	case cmd2Ioctl, cmd2Write:
 		switch {
 		case ok && w.use == useRPC:
@@ -556,7 +556,7 @@ func (p *parser) treeResponse2(hd *head2, w pending, known bool, body []byte) bo
 		t.name = c.name
 		w.tx.Tree = hd.tree
 	}
-	p.trees.put(hd.share(), t)
+	p.trees.Put(hd.share(), t)
 	return true
 }
 
@@ -580,13 +580,13 @@ func (p *parser) createResponse2(hd *head2, w pending, body []byte) bool {
 	if c := w.tx.create; c != nil {
 		c.times, c.size, c.id = times, size, guid(id)
 	}
-	p.names.put(guid(id), w.name)
+	p.names.Put(guid(id), w.name)
 	return true
 }
 
 // readResponse2 takes a read's response that is all here.
 func (p *parser) readResponse2(hd *head2, m []byte) bool {
-	w, _ := p.pending.get(hd.key())
+	w, _ := p.pending.Get(hd.key())
 	if hd.status == ntEndOfFile {
 		// All of the file was read; the transaction goes on until it is closed.
 		if tx := p.fileOf(w.id, proto.ToClient); tx != nil {
@@ -632,7 +632,7 @@ func (p *parser) read2(hd *head2, n int) *Tx {
 	}
 	tx := p.fileOf(w.id, proto.ToClient)
 	if tx == nil {
-		t, _ := p.trees.get(hd.share())
+		t, _ := p.trees.Get(hd.share())
 		tx = p.newFile(w.id, proto.ToClient, 2, hd.cmd, t.name)
 		tx.Session, tx.Tree = hd.session, hd.tree
 	}

@@ -3,6 +3,7 @@ package smb
 import (
 	"mirador/internal/proto"
 	"mirador/internal/proto/dcerpc"
+	"mirador/internal/proto/netfs"
 )
 
 // fileID names an open file: 16 bytes in SMB2; in SMB1 two, and the user's id
@@ -156,7 +157,7 @@ type fileTx struct {
 	name   []byte
 	share  []byte
 	file   *proto.File
-	track  tracker
+	track  netfs.Tracker
 	closed bool
 }
 

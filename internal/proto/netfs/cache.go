@@ -1,39 +1,44 @@
-package smb
+package netfs
 
-// cache is a map that forgets its oldest entry when it is full. The zero value
-// holds nothing; set max first.
-type cache[K comparable, V any] struct {
-	max   int
+// Cache is a map that forgets its oldest entry when it is full. The zero value
+// holds nothing; set Max first.
+type Cache[K comparable, V any] struct {
+	Max   int
 	m     map[K]V
 	order []K // in the order they were put; may name keys that are gone
 	head  int
 }
 
-func (c *cache[K, V]) get(k K) (V, bool) {
+// Get returns the value of k.
+func (c *Cache[K, V]) Get(k K) (V, bool) {
 	v, ok := c.m[k]
 	return v, ok
 }
 
-func (c *cache[K, V]) put(k K, v V) {
+// Put sets the value of k.
+func (c *Cache[K, V]) Put(k K, v V) {
 	if c.m == nil {
 		c.m = make(map[K]V)
 	}
 	if _, have := c.m[k]; !have {
-		for len(c.m) >= c.max && c.head < len(c.order) {
+		for len(c.m) >= c.Max && c.head < len(c.order) {
 			delete(c.m, c.order[c.head])
 			c.head++
 		}
 		c.order = append(c.order, k)
 	}
 	c.m[k] = v
-	if len(c.order) > 4*c.max+16 {
+	if len(c.order) > 4*c.Max+16 {
 		c.compact()
 	}
 }
 
+// Len returns the number of entries.
+func (c *Cache[K, V]) Len() int { return len(c.m) }
+
 // compact drops the keys that are gone from order. A key that was put, dropped
 // and put again stays once, at its first place.
-func (c *cache[K, V]) compact() {
+func (c *Cache[K, V]) compact() {
 	seen := make(map[K]bool, len(c.m))
 	keep := c.order[:0]
 	for _, k := range c.order[c.head:] {
@@ -46,8 +51,8 @@ func (c *cache[K, V]) compact() {
 	c.order, c.head = keep, 0
 }
 
-// drop removes k and returns what was there.
-func (c *cache[K, V]) drop(k K) (V, bool) {
+// Drop removes k and returns what was there.
+func (c *Cache[K, V]) Drop(k K) (V, bool) {
 	v, ok := c.m[k]
 	if ok {
 		delete(c.m, k)
