@@ -5,9 +5,11 @@ import (
 
 	"mirador/internal/config"
 	"mirador/internal/eve"
+	"mirador/internal/jsonw"
 	"mirador/internal/proto"
 	"mirador/internal/proto/dns"
 	"mirador/internal/proto/http"
+	"mirador/internal/proto/smb"
 	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/tls"
 )
@@ -20,7 +22,27 @@ func loggers(flat *config.Flat, i int) []eve.Logger {
 		{Name: "dns", Log: dns.Logger(d), ByFlow: d.Version == 2},
 		{Name: "tls", Log: tls.Logger(tlsOptions(flat.EVEType(i, "tls")))},
 		{Name: "smtp", Log: smtp.Logger(smtpOptions(flat.EVEType(i, "smtp")))},
+		smbLogger(flat.EVEType(i, "smb")),
 	}, httpLoggers(flat, i)...)
+}
+
+// smbLogger reads the options of the EVE type smb. Its types choose among the
+// transactions; alerts show those of every type.
+func smbLogger(s proto.Settings) eve.Logger {
+	types, ok := s.Strings("types")
+	if !ok || len(types) == 0 {
+		return eve.Logger{Name: "smb"}
+	}
+	all := smb.Logger(smb.LogOptions{})
+	return eve.Logger{
+		Name: "smb",
+		Log:  smb.Logger(smb.LogOptions{Types: types}),
+		LogAlert: func(c *proto.Conn, tx proto.Tx, w *jsonw.Writer) {
+			w.Object("smb")
+			all(c, tx, w)
+			w.Close()
+		},
+	}
 }
 
 // dnsOptions reads the options of the EVE type dns.
