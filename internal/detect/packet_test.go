@@ -285,3 +285,28 @@ func TestPseudoPackets(t *testing.T) {
 		}
 	}
 }
+
+// An alert of a packet rule that names a protocol shows the transaction of the
+// datagram; over TCP it shows none.
+func TestDatagramTx(t *testing.T) {
+	tab := fakeTable(t)
+	for _, c := range []struct {
+		head string
+		p    *packet.Parsed
+		want bool
+	}{
+		{"dns", udpPacket("abc"), true},
+		{"dns", tcpPacket("abc"), false},
+		{"udp", udpPacket("abc"), false},
+	} {
+		e := engine(t, detect.Options{Table: tab}, "alert "+c.head+` any any -> any any (content:"abc"; sid:1;)`)
+		s := newSession(t, e, tab, "dns")
+		seen := s.tx(map[string]string{"dns.query": "a"})
+		seen.Inspected[proto.ToServer] = true
+		next := s.tx(map[string]string{"dns.query": "b"})
+		alerts := s.w.Inspect(s.fill(proto.ToServer, c.p))
+		if len(alerts) != 1 || (alerts[0].Tx == proto.Tx(next)) != c.want || (alerts[0].Tx == nil) == c.want {
+			t.Errorf("%s: alerts %+v, want one with a transaction: %v", c.head, alerts, c.want)
+		}
+	}
+}

@@ -125,7 +125,7 @@ func (w *Worker) flowNumbers(e *entry) *eve.Flow {
 		f.Tuple.SrcPort, f.Tuple.DstPort = 0, 0
 	}
 	switch {
-	case e.V.det.Dropped && w.opt.SimulateIPS:
+	case e.V.det.Dropped:
 		f.Action = "drop"
 	case e.V.det.Passed:
 		f.Action = "pass"
