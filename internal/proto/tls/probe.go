@@ -22,7 +22,7 @@ func probe(dir proto.Dir, b []byte, h proto.Hint) proto.Match {
 		return proto.More
 	}
 	n := int(binary.BigEndian.Uint16(b[3:]))
-	if n == 0 || n > maxRecord {
+	if n == 0 && b[0] != recHandshake || n > maxRecord {
 		return proto.No
 	}
 	if b[0] != recHandshake || !h.Midstream {
