@@ -141,6 +141,9 @@ func (e *Engine) Needs() (md5, sha1, sha256, magic, store bool) {
 	return n.md5, n.sha1, n.sha256, n.magic, n.store
 }
 
+// UsesFrames tells whether some rule looks at protocol frames.
+func (e *Engine) UsesFrames() bool { return e.groups.frameUse }
+
 // Rules returns the compiled rules in the order of evaluation. The slice belongs to
 // e.
 func (e *Engine) Rules() []*Rule { return e.rules }

@@ -5,9 +5,9 @@ import (
 	"mirador/internal/proto"
 )
 
-// frameSeen marks a frame (Frame.Seen) that has been looked at to its end; below it
-// Seen is the number of bytes looked at.
-const frameSeen = ^uint64(0)
+// FrameSeen is proto.Frame.Seen of a frame that has been looked at to its end; below
+// it Seen is the number of bytes looked at.
+const FrameSeen = ^uint64(0)
 
 // frameHit is a rule that has matched in a frame: it alerts once in each.
 type frameHit struct {
@@ -24,43 +24,64 @@ const maxFrameHits = 256
 // framePhase looks at the frames of the packet's direction that have new bytes.
 func (w *Worker) framePhase() {
 	c, dir := w.p.App, w.p.Dir&1
-	g := &w.e.groups
 	w.app = c.App
+	parts := w.frameParts()
 	for i := range c.Frames {
 		f := &c.Frames[i]
-		if f.Dir != dir || f.Seen == frameSeen {
+		for n := range parts {
+			if f.Dir != dir || f.Seen == FrameSeen {
+				break
+			}
+			if data, off, eof, ok := w.frameData(f, &parts[n], n < len(parts)-1); ok {
+				w.frameLook(f, data, off, eof)
+			}
+		}
+	}
+}
+
+// frameParts returns the bytes in which frames may lie.
+func (w *Worker) frameParts() []StreamPart {
+	p := w.p
+	switch {
+	case p.P.Proto != packet.ProtoTCP:
+		w.onePart[0] = StreamPart{Data: w.payload}
+	case p.Stream != nil:
+		return p.Stream
+	default:
+		w.onePart[0] = StreamPart{p.Raw, p.RawOffset}
+	}
+	return w.onePart[:]
+}
+
+// frameLook tries the rules on bytes of frame f that begin off bytes into it.
+func (w *Worker) frameLook(f *proto.Frame, data []byte, off uint64, eof bool) {
+	g, dir := &w.e.groups, w.p.Dir&1
+	w.nextGen()
+	w.cand = w.cand[:0]
+	w.hits.Reset()
+	for j := range g.frames[dir] {
+		fg := &g.frames[dir][j]
+		if !fg.def.isFrame(f, w.app) || fg.matcher == nil {
 			continue
 		}
-		data, off, eof, ok := w.frameData(f)
-		if !ok {
-			continue
-		}
-		w.nextGen()
-		w.cand = w.cand[:0]
-		w.hits.Reset()
-		for j := range g.frames[dir] {
-			fg := &g.frames[dir][j]
-			if !fg.def.isFrame(f, c.App) || fg.matcher == nil {
+		d := data
+		if len(fg.def.transforms) > 0 {
+			var ok bool
+			if d, ok = w.packetBuf(fg.def, w.cached(fg.def, dir), data); !ok {
 				continue
 			}
-			d := data
-			if len(fg.def.transforms) > 0 {
-				if d, ok = w.packetBuf(fg.def, w.cached(fg.def, dir), data); !ok {
-					continue
-				}
-			}
-			fg.matcher.Scan(d, w.hits)
 		}
-		for _, num := range w.hits.IDs {
-			w.candidate(num)
-		}
-		for _, num := range g.frameAny[dir] {
-			w.candidate(num)
-		}
-		w.sortCandidates()
-		for _, num := range w.cand {
-			w.tryFrame(w.e.sigs[num], f, data, off, eof)
-		}
+		fg.matcher.Scan(d, w.hits)
+	}
+	for _, num := range w.hits.IDs {
+		w.candidate(num)
+	}
+	for _, num := range g.frameAny[dir] {
+		w.candidate(num)
+	}
+	w.sortCandidates()
+	for _, num := range w.cand {
+		w.tryFrame(w.e.sigs[num], f, data, off, eof)
 	}
 }
 
@@ -69,25 +90,19 @@ func (d *bufDef) isFrame(f *proto.Frame, app proto.ID) bool {
 	return d.frameType == f.Type
 }
 
-// frameData returns the bytes of f to look at now, and notes them as seen. A frame
-// that is not all there is looked at when it has grown by a window.
-func (w *Worker) frameData(f *proto.Frame) (data []byte, off uint64, eof, ok bool) {
-	p := w.p
-	win, start := p.Stream, p.StreamOffset
-	if win == nil {
-		win, start = p.Raw, p.RawOffset
-	}
-	if p.P.Proto != packet.ProtoTCP {
-		win, start = w.payload, 0
-	}
-	end := start + uint64(len(win))
+// frameData returns the bytes of f in part p to look at now, and notes them as seen. A
+// frame that is not all there is looked at when it has grown by a window, or, if it
+// has a length, when the part will not grow because a hole follows it.
+func (w *Worker) frameData(f *proto.Frame, p *StreamPart, closed bool) (data []byte, off uint64, eof, ok bool) {
+	end := p.Offset + uint64(len(p.Data))
 	to := end
 	if f.Len >= 0 {
 		to = min(f.Offset+uint64(f.Len), end)
 		eof = f.Offset+uint64(f.Len) <= end
 	}
-	eof = eof || p.StreamEnd || p.FlowEnd
-	from := max(f.Offset, start)
+	last := w.p.StreamEnd || w.p.FlowEnd
+	eof = eof || last && !closed
+	from := max(f.Offset, p.Offset)
 	if from > to || from == to && f.Len != 0 {
 		return nil, 0, false, false
 	}
@@ -95,17 +110,20 @@ func (w *Worker) frameData(f *proto.Frame) (data []byte, off uint64, eof, ok boo
 	back := uint64(w.e.opt.FileWindow)
 	switch {
 	case eof:
-	case have <= f.Seen, f.Len >= 0 && have-f.Seen < back:
+	case have <= f.Seen, !last && (!closed || f.Len < 0) && have-f.Seen < back:
 		return nil, 0, false, false
 	}
 	if f.Seen > back {
 		from = max(from, f.Offset+f.Seen-back)
 	}
+	if from > to {
+		from = to
+	}
 	f.Seen = have
 	if eof {
-		f.Seen = frameSeen
+		f.Seen = FrameSeen
 	}
-	return win[from-start : to-start], from - f.Offset, eof, true
+	return p.Data[from-p.Offset : to-p.Offset], from - f.Offset, eof, true
 }
 
 // once tells whether s has not matched in frame f before, and notes it.

@@ -5,6 +5,12 @@ import (
 	"mirador/internal/proto"
 )
 
+// StreamPart is a run of stream bytes without a hole.
+type StreamPart struct {
+	Data   []byte
+	Offset uint64 // stream offset of Data[0]
+}
+
 // Packet is what the engine looks at: one packet with what the stations before
 // detection found out about it. The sensor fills one and hands it to Inspect; the
 // engine keeps nothing of it.
@@ -33,11 +39,10 @@ type Packet struct {
 	HasRaw    bool
 	RawEnd    bool // nothing follows Raw in this direction
 
-	// Stream is everything of this direction that is still kept, for frames;
-	// StreamOffset is the stream offset of Stream[0]. When nil, Raw is used.
-	Stream       []byte
-	StreamOffset uint64
-	StreamEnd    bool
+	// Stream is everything of this direction that is still kept, for frames, in
+	// order: one part for each run without a hole. When nil, Raw is used.
+	Stream    []StreamPart
+	StreamEnd bool
 
 	FlowEnd bool // last inspection of this direction
 	Pseudo  bool // not a packet of the wire: made at the end of a flow or stream

@@ -556,7 +556,7 @@ func TestFrames(t *testing.T) {
 	s.app.AddFrame(proto.ToServer, "request", 4, 8, 0)
 	look := func(stream string) string {
 		p := s.fill(proto.ToServer, tcpPacket(""))
-		p.StreamAdded, p.Stream = true, []byte(stream)
+		p.StreamAdded, p.Stream = true, []detect.StreamPart{{Data: []byte(stream)}}
 		return sids(s.w.Inspect(p))
 	}
 	if got := look("xxxxGET "); got != "" {
@@ -567,6 +567,45 @@ func TestFrames(t *testing.T) {
 	}
 	if got := look("xxxxGET /xyzxx"); got != "" {
 		t.Errorf("again: %q", got)
+	}
+}
+
+// A hole in a stream ends what can be seen of a frame before it; behind it the frame
+// goes on.
+func TestFrameWithHole(t *testing.T) {
+	tab := fakeTable(t)
+	e := engine(t, detect.Options{Table: tab},
+		`alert http any any -> any any (frame:http1.request; content:"head"; startswith; sid:1;)`,
+		`alert http any any -> any any (frame:http1.request; content:"tail"; endswith; sid:2;)`,
+		`alert http any any -> any any (frame:http1.request; content:"headtail"; sid:3;)`,
+		`alert http any any -> any any (frame:http1.stream; content:"head"; sid:4;)`)
+	s := newSession(t, e, tab, "http")
+	s.app.AddFrame(proto.ToServer, "request", 0, 20, 0)
+	s.app.AddFrame(proto.ToServer, "stream", 0, -1, proto.NoTx)
+	head := detect.StreamPart{Data: []byte("head.")}
+	mid := detect.StreamPart{Data: []byte("mid"), Offset: 8}
+	tail := detect.StreamPart{Data: []byte("mid.....tail"), Offset: 8}
+	look := func(end bool, parts ...detect.StreamPart) string {
+		p := s.fill(proto.ToServer, tcpPacket(""))
+		p.StreamAdded, p.StreamEnd, p.Stream = true, end, parts
+		return sids(s.w.Inspect(p))
+	}
+	for i, c := range []struct {
+		end   bool
+		parts []detect.StreamPart
+		want  string
+	}{
+		{false, []detect.StreamPart{head}, ""},
+		{false, []detect.StreamPart{head, mid}, "1"},
+		{false, []detect.StreamPart{head, mid}, ""},
+		{false, []detect.StreamPart{head, tail}, "2"},
+		{false, []detect.StreamPart{head, tail}, ""},
+		{true, []detect.StreamPart{head, tail}, "4"},
+		{true, []detect.StreamPart{head, tail}, ""},
+	} {
+		if got := look(c.end, c.parts...); got != c.want {
+			t.Errorf("look %d: %q, want %q", i, got, c.want)
+		}
 	}
 }
 

@@ -51,6 +51,7 @@ type Worker struct {
 
 	hits      *mpm.Hits
 	cand      []uint32
+	onePart   [1]StreamPart
 	again     []uint32 // those of cand that may match though they have
 	seen      []uint32 // by sig.num: gen at which it was made a candidate
 	machine   *pcre.Machine

@@ -35,7 +35,8 @@ func (w *Writer) frame(f *Frame) {
 		j.Int("length", f.Length)
 	}
 	j.Bool("complete", f.Complete)
-	p := f.Payload[:min(len(f.Payload), min(max(w.o.Frame.PayloadBuffer, 0), MaxPayload))]
+	// Suricata's buffer of that size holds a byte less.
+	p := f.Payload[:min(len(f.Payload), min(max(w.o.Frame.PayloadBuffer-1, 0), MaxPayload))]
 	if len(p) > 0 {
 		j.Base64("payload", p)
 		j.Printable("payload_printable", p)

@@ -71,6 +71,8 @@ type Conn struct {
 	// NoPayload is set by a parser whose flow is encrypted from here on: payload and
 	// stream of later packets are not inspected.
 	NoPayload bool
+	// NoFrames is set by the owner when nobody looks at frames: AddFrame notes none.
+	NoFrames bool
 	// RawNow is set by a parser that wants what a direction has sent so far to be
 	// inspected as a stream without waiting for more. The owner clears it.
 	RawNow [2]bool
@@ -140,6 +142,9 @@ const MaxFrames = 64
 
 // AddFrame notes a frame that begins at absolute offset off of dir.
 func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
+	if c.NoFrames {
+		return
+	}
 	if c.lastFrame[dir] == 0 && !c.Hint.UDP {
 		c.lastFrame[dir] = 1
 	}

@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"mirador/internal/detect"
 	"mirador/internal/eve"
 	"mirador/internal/flow"
 	"mirador/internal/packet"
@@ -71,6 +72,15 @@ func (w *Worker) lastLooks(e *entry) {
 		for d := range left {
 			left[d] = left[d] || !b.Inspected[d] && !b.Skip[d] || !b.Logged
 		}
+	}
+	for i := range e.V.app.Frames {
+		if f := &e.V.app.Frames[i]; f.Len < 0 && !f.Logged {
+			left[f.Dir] = true // what it holds is all that it will
+		}
+	}
+	for i := range e.V.app.Frames {
+		f := &e.V.app.Frames[i]
+		left[f.Dir&1] = left[f.Dir&1] || f.Seen != detect.FrameSeen
 	}
 	if left[proto.ToServer] {
 		w.last(e, proto.ToServer, !left[proto.ToClient])

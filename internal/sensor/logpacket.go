@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"mirador/internal/detect"
 	"mirador/internal/eve"
 	"mirador/internal/packet"
 	"mirador/internal/proto"
@@ -68,20 +69,36 @@ func (w *Worker) frames(p *packet.Parsed, e *entry, c *proto.Conn) {
 	}
 }
 
-// framePayload returns the bytes of a frame as far as they are kept.
+// framePayload returns the bytes of a frame as far as they are kept, with a mark for
+// each hole. Of a frame without an end the last bytes are enough.
 func (w *Worker) framePayload(p *packet.Parsed, e *entry, f *proto.Frame) []byte {
-	data, at := p.PayloadBytes(), uint64(0)
 	if e.V.tcp != nil {
-		data, at = e.V.tcp.Kept(uint8(f.Dir))
+		to := ^uint64(0)
+		if f.Len >= 0 {
+			to = f.Offset + uint64(f.Len)
+		}
+		w.frameBytes, _ = e.V.tcp.AppendRange(w.frameBytes[:0], uint8(f.Dir), f.Offset, to, eve.AppendMissing)
+		return w.frameBytes
 	}
-	if f.Offset < at || f.Offset-at > uint64(len(data)) {
+	data := p.PayloadBytes()
+	if f.Offset > uint64(len(data)) {
 		return nil
 	}
-	data = data[f.Offset-at:]
+	data = data[f.Offset:]
 	if f.Len >= 0 && uint64(f.Len) < uint64(len(data)) {
 		data = data[:f.Len]
 	}
 	return data
+}
+
+// streamParts returns what is kept of direction dir in the form detection takes.
+func (w *Worker) streamParts(s *stream.Session, dir proto.Dir) []detect.StreamPart {
+	w.parts = s.Parts(w.parts[:0], uint8(dir))
+	w.detParts = w.detParts[:0]
+	for _, p := range w.parts {
+		w.detParts = append(w.detParts, detect.StreamPart{Data: p.Data, Offset: p.Offset})
+	}
+	return w.detParts
 }
 
 // dropFrames forgets the frames that detection has seen whole.
@@ -95,11 +112,11 @@ func (w *Worker) dropFrames(e *entry, c *proto.Conn, dir proto.Dir) {
 	w.holdFrames(e.V.tcp, c)
 }
 
-// holdFrames keeps the bytes of frames that wait for a packet of their direction.
+// holdFrames keeps the bytes of frames that detection has not seen to their end.
 func (w *Worker) holdFrames(s *stream.Session, c *proto.Conn) {
 	hold := [2]uint64{stream.NoHold, stream.NoHold}
 	for i := range c.Frames {
-		if f := &c.Frames[i]; f.Seen == 0 {
+		if f := &c.Frames[i]; f.Seen != detect.FrameSeen {
 			hold[f.Dir&1] = min(hold[f.Dir&1], f.Offset)
 		}
 	}

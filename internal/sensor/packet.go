@@ -189,8 +189,8 @@ func (w *Worker) inspect(p *packet.Parsed, e *entry, dir proto.Dir) {
 		if dp.App != nil {
 			w.trackFiles(e, dir)
 			if len(dp.App.Frames) > 0 && e.V.tcp != nil {
-				dp.Stream, dp.StreamOffset = e.V.tcp.Kept(uint8(dir))
-				dp.StreamEnd = dp.FlowEnd
+				dp.Stream = w.streamParts(e.V.tcp, dir)
+				dp.StreamEnd = dp.FlowEnd || dp.App.EOF[dir]
 			}
 		}
 	} else {

@@ -123,6 +123,7 @@ type Worker struct {
 	wantCommunity bool
 	communitySeed uint16
 	wantEther     bool
+	wantFrames    bool // a rule or an output looks at protocol frames
 	wantDecode    bool // some output logs decoder anomalies
 	wantStream    bool
 	h             eve.Header
@@ -136,6 +137,9 @@ type Worker struct {
 	fileBuf       eve.File
 	pseudoBuf     packet.Parsed
 	payloadBuf    []byte
+	frameBytes    []byte
+	parts         []stream.Part
+	detParts      []detect.StreamPart
 	wantPayload   bool
 	forceSHA256   bool
 	wantStreamTCP bool // some output logs every TCP packet
@@ -203,6 +207,7 @@ func NewWorker(o *Options) (*Worker, error) {
 		w.wantStreamTCP = w.wantStreamTCP || out.Options.StreamOn
 		w.wantEther = w.wantEther || out.Options.Ethernet
 		w.communitySeed = out.Options.CommunitySeed
+		w.wantFrames = w.wantFrames || out.Options.FrameOn
 		w.wantDecode = w.wantDecode || out.Options.AnomalyOn && out.Options.Anomaly.Decode
 		w.wantStream = w.wantStream || out.Options.AnomalyOn && out.Options.Anomaly.Stream
 	}
@@ -215,6 +220,7 @@ func NewWorker(o *Options) (*Worker, error) {
 
 // need switches on what the rules of e want computed for files.
 func (w *Worker) need(e *detect.Engine) {
+	w.wantFrames = w.wantFrames || e.UsesFrames()
 	m5, s1, s256, magic, _ := e.Needs()
 	h := &w.hash
 	h.md5, h.sha1, h.sha256, h.magic = h.md5 || m5, h.sha1 || s1, h.sha256 || s256, h.magic || magic

@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -422,6 +423,39 @@ func TestHold(t *testing.T) {
 		data, at := k.s.Kept(stream.ToServer)
 		if at != c.from || at+uint64(len(data)) != 41000 {
 			t.Errorf("held from %d: %d bytes are kept from %d, want from %d", c.off, len(data), at, c.from)
+		}
+	}
+}
+
+// Parts and AppendRange show what is kept on both sides of a hole.
+func TestParts(t *testing.T) {
+	k := newConn(t, stream.DefaultOptions())
+	k.s.StopRaw(stream.ToServer)
+	k.s.Hold(stream.ToServer, 2)
+	k.send(0, "abcdef")
+	k.send(10, "klmn")
+	k.ack(14)
+	k.app()
+	k.ack(14)
+	var got []string
+	for _, p := range k.s.Parts(nil, stream.ToServer) {
+		got = append(got, fmt.Sprint(p.Offset, string(p.Data)))
+	}
+	if want := "2cdef 10klmn"; strings.Join(got, " ") != want {
+		t.Errorf("parts %q, want %q", got, want)
+	}
+	hole := func(b []byte, n uint64) []byte { return fmt.Appendf(b, "[%d]", n) }
+	for _, c := range []struct {
+		from, to uint64
+		want     string
+		n        uint64
+	}{
+		{0, 99, "cdef[4]klmn", 12}, {3, 12, "def[4]kl", 9}, {7, 9, "[2]", 2}, {5, 7, "f[1]", 2}, {9, 11, "[1]k", 2},
+		{12, 14, "mn", 2}, {14, 20, "", 0}, {20, 30, "", 0}, {0, 2, "", 0},
+	} {
+		b, n := k.s.AppendRange(nil, stream.ToServer, c.from, c.to, hole)
+		if string(b) != c.want || n != c.n {
+			t.Errorf("from %d to %d: %q, %d, want %q, %d", c.from, c.to, b, n, c.want, c.n)
 		}
 	}
 }

@@ -93,6 +93,27 @@ func (p *player) read() {
 			}
 		}
 		p.s.AppendStored(nil, d, func(b []byte, n uint64) []byte { return b })
+		parts := p.s.Parts(nil, d)
+		if len(parts) > stream.MaxParts {
+			p.t.Fatalf("%d parts", len(parts))
+		}
+		for i, part := range parts {
+			if i > 0 && part.Offset <= parts[i-1].Offset+uint64(len(parts[i-1].Data)) {
+				p.t.Fatalf("part %d begins at %d, the one before ends at %d", i, part.Offset, parts[i-1].Offset+uint64(len(parts[i-1].Data)))
+			}
+			first := p.s.ISN(d) + 1 + uint32(part.Offset)
+			for j, x := range part.Data {
+				if x != at(side, first+uint32(j)) {
+					p.t.Fatalf("part %d, direction %d: byte at offset %d is %x", i, d, part.Offset+uint64(j), x)
+				}
+			}
+			end := part.Offset + uint64(len(part.Data))
+			same, n := p.s.AppendRange(nil, d, part.Offset, end, func(b []byte, n uint64) []byte { return append(b, "hole"...) })
+			if string(same) != string(part.Data) || n != end-part.Offset {
+				p.t.Fatalf("part %d: AppendRange gives %q for %q", i, same, part.Data)
+			}
+		}
+		p.s.Hold(d, uint64(p.time%5000))
 		switch p.time % 41 { // readers end at some time
 		case 7:
 			p.s.StopApp(d)
