@@ -13,6 +13,7 @@ import (
 	"mirador/internal/proto/http"
 	"mirador/internal/proto/http2"
 	"mirador/internal/proto/ike"
+	"mirador/internal/proto/imap"
 	"mirador/internal/proto/krb5"
 	"mirador/internal/proto/ldap"
 	"mirador/internal/proto/modbus"
@@ -20,6 +21,7 @@ import (
 	"mirador/internal/proto/nfs"
 	"mirador/internal/proto/ntp"
 	"mirador/internal/proto/pgsql"
+	"mirador/internal/proto/pop3"
 	"mirador/internal/proto/quic"
 	"mirador/internal/proto/rdp"
 	"mirador/internal/proto/rfb"
@@ -28,6 +30,7 @@ import (
 	"mirador/internal/proto/smtp"
 	"mirador/internal/proto/snmp"
 	"mirador/internal/proto/ssh"
+	"mirador/internal/proto/telnet"
 	"mirador/internal/proto/tftp"
 	"mirador/internal/proto/tls"
 	"mirador/internal/proto/websocket"
@@ -49,6 +52,8 @@ func protocols() []*proto.Protocol {
 		smtp.Protocol(),
 		ftp.Protocol(),
 		ftp.DataProtocol(),
+		imap.Protocol(),
+		pop3.Protocol(),
 		mqtt.Protocol(),
 		nfs.Protocol(),
 		sip.Protocol(),
@@ -71,5 +76,6 @@ func protocols() []*proto.Protocol {
 		dns.Protocol(),
 		dns.MDNS(),
 		dns.LLMNR(),
+		telnet.Protocol(), // takes whatever is on its port
 	}
 }

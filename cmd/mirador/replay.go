@@ -435,7 +435,7 @@ func (p *player) prepare(out string) error {
 		return err
 	}
 	how := f.checksum
-	if c, ok := e.flat.Get("pcap-file.checksum-checks"); how == "auto" && ok && c == "no" {
+	if how == "auto" && e.flat.Checksums() == "no" {
 		how = "none"
 	}
 	o.IgnoreChecksums = how == "none"

@@ -521,6 +521,9 @@ func (w *Worker) evalBuffer(t *txTest, f *proto.Field, final bool) outcome {
 			continue
 		}
 		w.win.reset(x.data, x.off, x.eof)
+		if f.Little != nil {
+			w.win.little = f.Little(w.tx, t.dir)
+		}
 		if w.run(t.ops, &w.win) {
 			return txYes
 		}

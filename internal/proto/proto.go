@@ -259,6 +259,9 @@ type Field struct {
 	Again   [2]uint8
 	Changed func(tx Tx, dir Dir) bool
 	Repeats bool
+	// Little tells whether numbers in a Bytes field are little-endian, for the byte
+	// order "dce" of byte_test and its like; nil: they are not.
+	Little func(tx Tx, dir Dir) bool
 	// NoPrefilter keeps the field out of multi-pattern matching.
 	NoPrefilter bool
 	// Validate, when set, refuses a content (or the list of contents) that can

@@ -7,7 +7,8 @@ func fields() []proto.Field {
 	return []proto.Field{
 		{
 			Name: "dcerpc.stub_data", Aliases: []string{"dce_stub_data"}, ToServer: true, ToClient: true, Get: stubData,
-			Doc: "stub data of a request or response, put together from fragments",
+			Little: little,
+			Doc:    "stub data of a request or response, put together from fragments",
 		},
 		{
 			Name: "dcerpc.iface", Aliases: []string{"dce_iface"}, Kind: proto.Custom, ToServer: true, ToClient: true,
@@ -28,6 +29,12 @@ func stubData(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool) {
 		return nil, false
 	}
 	return t.Stub[dir], true
+}
+
+// little tells the byte order of stub data.
+func little(tx proto.Tx, dir proto.Dir) bool {
+	t, ok := tx.(*Tx)
+	return ok && t.Little[dir]
 }
 
 func compileIface(arg string) (proto.TxMatcher, error) {

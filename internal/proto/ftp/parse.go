@@ -27,6 +27,7 @@ type parser struct {
 type direction struct {
 	scanned int  // bytes at the front known to have no line end
 	discard bool // the rest of a line is passed over
+	unsure  bool // the next line may be the rest of one
 }
 
 // Parse implements proto.Parser.
@@ -55,10 +56,10 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	return used, need, proto.OK
 }
 
-// Gap implements proto.Parser. What follows is the rest of some line. When replies are
-// lost nobody can tell whose; the commands that wait are done.
+// Gap implements proto.Parser. What follows may be the rest of some line. When replies
+// are lost nobody can tell whose; the commands that wait are done.
 func (p *parser) Gap(dir proto.Dir, _ int) bool {
-	p.dirs[dir] = direction{discard: true}
+	p.dirs[dir] = direction{unsure: true}
 	if dir == proto.ToClient {
 		for t := p.oldest(); t != nil; t = p.oldest() {
 			t.complete()
@@ -194,6 +195,11 @@ func (p *parser) client(host [4]byte, whole bool) bool {
 // response reads a line of a reply. last is the transaction that got the line before,
 // when it came together with this one.
 func (p *parser) response(line []byte, long bool, last *Tx) *Tx {
+	d := &p.dirs[proto.ToClient]
+	rest := d.unsure && !hasCode(line)
+	if d.unsure = false; rest {
+		return last
+	}
 	t := p.oldest()
 	if t == nil {
 		t = last
@@ -227,15 +233,23 @@ func (p *parser) response(line []byte, long bool, last *Tx) *Tx {
 
 // replyCode takes the code off a reply; a line of another form has none.
 func replyCode(line []byte) (code, text []byte) {
-	if len(line) < 4 || line[3] != ' ' {
+	if !hasCode(line) || line[3] != ' ' {
 		return nil, line
+	}
+	return line[:3], line[4:]
+}
+
+// hasCode tells whether line begins with three digits and a space or minus.
+func hasCode(line []byte) bool {
+	if len(line) < 4 || line[3] != ' ' && line[3] != '-' {
+		return false
 	}
 	for _, c := range line[:3] {
 		if c < '0' || c > '9' {
-			return nil, line
+			return false
 		}
 	}
-	return line[:3], line[4:]
+	return true
 }
 
 // keep notes a line of the reply to t.

@@ -32,7 +32,7 @@ func fields() []proto.Field {
 			Doc: "version of the message: 1, or 2 for SMB 2 and 3",
 		},
 		{
-			Name: "dcerpc.stub_data", Aliases: []string{"dce_stub_data"}, ToServer: true, ToClient: true, Get: stubData,
+			Name: "dcerpc.stub_data", Aliases: []string{"dce_stub_data"}, ToServer: true, ToClient: true, Get: stubData, Little: little,
 			Doc: "stub data of a DCE/RPC request or response over a named pipe",
 		},
 		{
@@ -95,6 +95,12 @@ func stubData(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) ([]byte, bool) {
 		return nil, false
 	}
 	return t.pipe.stub[dir], true
+}
+
+// little tells the byte order of stub data.
+func little(tx proto.Tx, dir proto.Dir) bool {
+	t, ok := tx.(*Tx)
+	return ok && t.pipe != nil && t.pipe.little[dir]
 }
 
 // isCall tells whether t is a DCE/RPC request.

@@ -262,12 +262,7 @@ func access(deleteOnClose bool) string {
 }
 
 func (r *rename) log(w *jsonw.Writer) {
-	if r.smb1 {
-		if r.sub != "" {
-			w.Str("subcmd", r.sub)
-			w.Str("level_of_interest", r.info)
-		}
-	} else {
+	if !r.smb1 {
 		w.Object("set_info")
 		w.Str("class", "FILE_INFO")
 		w.Str("info_level", r.info)

@@ -224,10 +224,11 @@ func (p *parser) unframe(dir proto.Dir, off uint64) {
 	p.c.Frames = fs
 }
 
-// event notes e at the newest transaction, if there is one.
+// event notes e at the newest transaction, if that is not complete. Suricata notes
+// what is wrong with a message that has no transaction so.
 func (p *parser) event(e proto.EventID) {
-	if n := len(p.c.Txs); n > 0 {
-		p.c.Txs[n-1].Base().AddEvent(e)
+	if n := len(p.open); n > 0 && !p.open[n-1].Complete() {
+		p.open[n-1].AddEvent(e)
 	}
 }
 

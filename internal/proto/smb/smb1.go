@@ -603,13 +603,13 @@ func (p *parser) setFileInfo1(hd *head1, k *block, params, data []byte) bool {
 		if len(data) < 1 {
 			return false
 		}
-		p.begin1(hd, k).setInfo = &setInfo{id: id, name: name, deleteOnClose: data[0]&1 != 0, sub: "SET_FILE_INFO", level: levelName(level)}
+		p.begin1(hd, k).setInfo = &setInfo{id: id, name: name, deleteOnClose: data[0]&1 != 0, sub: "SET_FILE_INFO", level: "Set Disposition Information"}
 	case 1010: // rename
 		to, ok := renameTarget(data)
 		if !ok {
 			return false
 		}
-		p.begin1(hd, k).rename = &rename{id: id, from: name, to: to, smb1: true, sub: "SET_FILE_INFO", info: levelName(level)}
+		p.begin1(hd, k).rename = &rename{id: id, from: name, to: to, smb1: true}
 	}
 	return true
 }
@@ -630,13 +630,13 @@ func (p *parser) setPathInfo1(hd *head1, k *block, params, data []byte) bool {
 		if len(data) < 1 {
 			return false
 		}
-		p.begin1(hd, k).setInfo = &setInfo{name: name, deleteOnClose: data[0]&1 != 0, sub: "SET_PATH_INFO", level: levelName(level)}
+		p.begin1(hd, k).setInfo = &setInfo{name: name, deleteOnClose: data[0]&1 != 0, sub: "SET_PATH_INFO", level: "Set Disposition Information"}
 	case 1010:
 		to, ok := renameTarget(data)
 		if !ok {
 			return false
 		}
-		p.begin1(hd, k).rename = &rename{from: name, to: to, smb1: true, sub: "SET_PATH_INFO", info: levelName(level)}
+		p.begin1(hd, k).rename = &rename{from: name, to: to, smb1: true}
 	}
 	return true
 }
@@ -647,15 +647,4 @@ func renameTarget(data []byte) ([]byte, bool) {
 	r.skip(8)
 	name := r.take(int(min(r.u32(), 1<<20)))
 	return narrow(name), !r.bad
-}
-
-// levelName returns the name of an information level as EVE shows it.
-func levelName(level uint16) string {
-	switch level {
-	case 0x0102, 1013:
-		return "Set Disposition Information"
-	case 1010:
-		return "Set Rename Information"
-	}
-	return ""
 }

@@ -137,8 +137,7 @@ type ioctl struct{ function uint32 }
 type rename struct {
 	id       fileID
 	from, to []byte
-	info     string // set_info.info_level, or level of interest of SMB1
-	sub      string // SMB1: subcommand
+	info     string // set_info.info_level; not in SMB1
 	smb1     bool
 }
 
