@@ -29,7 +29,10 @@ const (
 )
 
 // Tag is an AWS resource tag.
-type Tag struct{ Key, Value string }
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
 
 // Source is where mirrored packets come from: one network interface seen
 // through one mirror session. A Source is not changed once it is in a table.
