@@ -43,6 +43,10 @@ type half struct {
 	held []byte
 	// bodiless: the status of the response forbids the body that it has.
 	bodiless bool
+	// bare is the response whose header block, or trailer, ended with an LF that was
+	// the last byte there was: a CR that comes next belongs to it (LF CR is one line
+	// end), as it would have with both at once.
+	bare *Tx
 }
 
 // parser follows the HTTP/1 of one flow.
@@ -305,6 +309,9 @@ func (p *parser) headers(dir proto.Dir, h *half, b []byte, eof bool) (int, step)
 	}
 	if last {
 		m.keep(b[:n])
+		if dir == proto.ToClient && n == 1 && b[0] == '\n' && n == len(b) {
+			h.bare = t
+		}
 		return n, p.endHeaders(dir, h, false)
 	}
 	p.addLine(t, dir, &h.pd, b[:n], to)

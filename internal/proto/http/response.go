@@ -10,6 +10,16 @@ import (
 // response works on bytes to the client.
 func (p *parser) response(h *half, b []byte, eof bool) (int, step) {
 	const dir = proto.ToClient
+	if h.bare != nil && len(b) > 0 {
+		m := &h.bare.msg[dir]
+		h.bare = nil
+		if b[0] == '\r' {
+			if s, ok := m.keep(b[:1]); ok {
+				m.endedLate(s)
+			}
+			return 1, again
+		}
+	}
 	switch h.st {
 	case stIdle:
 		if len(b) == 0 {

@@ -150,6 +150,16 @@ func (m *message) keep(b []byte) (s span, ok bool) {
 	return s, true
 }
 
+// endedLate adds the byte at s to the header block, or trailer, that ends before it.
+func (m *message) endedLate(s span) {
+	for _, part := range [...]*span{&m.block, &m.trailer} {
+		if part.n > 0 && part.off+part.n == s.off {
+			part.n++
+			m.made = 0
+		}
+	}
+}
+
 // header returns the first header called name, which is in lower case.
 func (m *message) header(name string) *header {
 	h := hashName(name)
