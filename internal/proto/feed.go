@@ -43,6 +43,9 @@ func (c *Conn) AddEvent(e EventID) {
 // Stopped tells that bytes of direction dir are no longer looked at.
 func (c *Conn) Stopped(dir Dir) bool { return c.stopped[dir] }
 
+// Parses tells that the protocol of direction dir is known and a parser reads it.
+func (c *Conn) Parses(dir Dir) bool { return c.parser != nil && c.Side[dir] == c.App }
+
 // Stop ends the parsing of direction dir.
 func (c *Conn) Stop(dir Dir) { c.stopped[dir] = true }
 

@@ -101,10 +101,16 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 	s := e.V.tcp
 	for {
 		chunk, ok := s.App(dir)
+		c := e.V.app
+		if !ok && c != nil && c.Parses(proto.Dir(dir)) {
+			// A parser that waits for the rest of something behind a hole waits in vain.
+			chunk.Gap = s.Stalled(dir)
+			s.AppUsed(dir, int(chunk.Gap))
+			ok = chunk.Gap > 0
+		}
 		if !ok {
 			return false
 		}
-		c := e.V.app
 		if c == nil {
 			c = w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, Midstream: s.IsMidstream()})
 			if w.expected.Len() > 0 {

@@ -65,6 +65,21 @@ func (s *Session) AppUsed(dir uint8, n int) {
 	h.app = min(h.brk.after(h.app, uint64(max(n, 0))), max(h.shown, h.app))
 }
 
+// Stalled returns how many bytes of direction dir the application layer was offered,
+// did not use and cannot get more of: a hole follows them. AppUsed with that many
+// goes on to the hole.
+func (s *Session) Stalled(dir uint8) uint64 {
+	h := &s.h[dir&1]
+	if h.appOff || s.eng == nil {
+		return 0
+	}
+	end, whole := h.brk.run(h.app, max(h.limit, h.app))
+	if whole || end > h.shown {
+		return 0
+	}
+	return end - h.app
+}
+
 // AppAgain makes App offer the bytes of direction dir that were not used once more,
 // although nothing new has come.
 func (s *Session) AppAgain(dir uint8) {

@@ -105,12 +105,10 @@ func (s *Session) Kept(dir uint8) (data []byte, offset uint64) {
 // call of the Engine for this session.
 func (s *Session) Unread(dir uint8) (data []byte, offset uint64) {
 	h := &s.h[dir&1]
-	if h.appOff || h.app >= h.edge {
+	if h.appOff || h.app >= h.edge || h.brk.in(h.app) != nil {
 		return nil, h.app
 	}
-	if h.brk.find(h.app) < len(h.brk.l) {
-		return nil, h.app
-	}
-	i, j := h.index(h.app), h.index(h.edge)
+	end, _ := h.brk.run(h.app, h.edge)
+	i, j := h.index(h.app), h.index(end)
 	return h.buf[i:j:j], h.app
 }
