@@ -115,6 +115,11 @@ type Interface struct {
 	MTU          int            `json:"mtu"`
 	InstanceID   string         `json:"instanceId,omitempty"`
 	InstanceType string         `json:"instanceType,omitempty"` // empty: not attached to an instance
+	// SubnetOwnerID is the account of the subnet, where that is another (shared VPC).
+	SubnetOwnerID string `json:"subnetOwnerId,omitempty"`
+	// RequesterID is the service that manages the interface, as amazon-rds, amazon-elb;
+	// empty for the account's own.
+	RequesterID string `json:"requesterId,omitempty"`
 }
 
 // Error is a refusal with the code that EC2 answers with. AWS: EC2 API error codes.
