@@ -44,23 +44,23 @@ type Reason uint8
 // The reasons of a Decision. Up to ReasonOwnTunnel the packet is of a kind that is never
 // mirrored.
 const (
-	ReasonNone             Reason = iota
-	ReasonAccept                  // mirrored: an accept rule matched
-	ReasonAmazonDNS               // mirrored: traffic of the Amazon resolver, and a session has amazon-dns
-	ReasonNotIP                   // neither IPv4 nor IPv6, or not readable as such
-	ReasonARP                     // ARP
-	ReasonDHCP                    // DHCP
-	ReasonMetadata                // instance metadata service
-	ReasonNTP                     // Amazon Time Sync Service
-	ReasonActivation              // Windows activation
-	ReasonNeighbor                // neighbour discovery, by switch
-	ReasonOwnTunnel               // the mirror's own VXLAN or GENEVE
-	ReasonNoDirection             // neither received nor sent, as far as can be told
-	ReasonNoSessions              // the interface has no sessions
-	ReasonResolver                // traffic of the Amazon resolver, and no session has amazon-dns
-	ReasonReject                  // a reject rule matched, and no later session took the packet
-	ReasonNoRule                  // no rule matched
-	ReasonInactiveTarget          // a session took the packet, whose target is gone
+	ReasonNone           Reason = iota
+	ReasonAccept                // mirrored: an accept rule matched
+	ReasonAmazonDNS             // mirrored: traffic of the Amazon resolver, and a session has amazon-dns
+	ReasonNotIP                 // neither IPv4 nor IPv6, or not readable as such
+	ReasonARP                   // ARP
+	ReasonDHCP                  // DHCP
+	ReasonMetadata              // instance metadata service
+	ReasonNTP                   // Amazon Time Sync Service
+	ReasonActivation            // Windows activation
+	ReasonNeighbor              // neighbour discovery, by switch
+	ReasonOwnTunnel             // the mirror's own VXLAN or GENEVE
+	ReasonNoDirection           // neither received nor sent, as far as can be told
+	ReasonNoSessions            // the interface has no sessions
+	ReasonResolver              // traffic of the Amazon resolver, and no session has amazon-dns
+	ReasonReject                // a reject rule matched, and no later session took the packet
+	ReasonNoRule                // no rule matched
+	ReasonInactiveTarget        // a session took the packet, whose target is gone
 	numReasons
 )
 
