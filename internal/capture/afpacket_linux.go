@@ -147,21 +147,33 @@ func (a *AFPacket) open() error {
 
 // setup sets the options of r.fd, maps its ring, binds it and joins the group.
 func (a *AFPacket) setup(r *ring) error {
+	vnet := 0
+	if a.opts.Offload {
+		vnet = 1
+	}
 	for _, s := range []struct {
 		name       string
 		opt, value int
 	}{
 		{"PACKET_VERSION", unix.PACKET_VERSION, unix.TPACKET_V3},
-		{"PACKET_RESERVE", unix.PACKET_RESERVE, lenVLANTag},
+		{"PACKET_VNET_HDR", unix.PACKET_VNET_HDR, vnet},
+		{"PACKET_RESERVE", unix.PACKET_RESERVE, lenVLANTag + a.opts.Headroom},
 	} {
 		if err := unix.SetsockoptInt(r.fd, unix.SOL_PACKET, s.opt, s.value); err != nil {
 			return os.NewSyscallError("setsockopt "+s.name, err)
 		}
 	}
 	// Since Linux 4.20; before, take leaves out what the host itself sends.
-	unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
-	if len(a.opts.Ports) > 0 {
-		if err := attachPorts(r.fd, a.opts.Ports); err != nil {
+	if !a.opts.Outgoing {
+		unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+	}
+	switch {
+	case len(a.opts.Ports) > 0:
+		if err := attach(r.fd, portFilter(a.opts.Ports)); err != nil {
+			return err
+		}
+	case a.opts.SkipMark != 0:
+		if err := attach(r.fd, markFilter(a.opts.SkipMark)); err != nil {
 			return err
 		}
 	}
@@ -268,10 +280,19 @@ func (g *ringGroup) join(r *ring, o AFPacketOptions) error {
 // htons returns v in network order.
 func htons(v uint16) uint16 { return ntohs(v) }
 
-// attachPorts gives fd a filter that takes UDP to one of ports, and the later fragments
-// of UDP, which have no port.
-func attachPorts(fd int, ports []uint16) error {
-	prog, err := bpf.Assemble(portFilter(ports))
+// markFilter passes over the packets of sockets with this mark.
+func markFilter(mark uint32) []bpf.Instruction {
+	return []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtMark},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: mark, SkipFalse: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.RetConstant{Val: 1<<32 - 1},
+	}
+}
+
+// attach gives fd a filter.
+func attach(fd int, program []bpf.Instruction) error {
+	prog, err := bpf.Assemble(program)
 	if err != nil {
 		return err
 	}
@@ -405,8 +426,10 @@ func (a *AFPacket) take(b *Batch) bool {
 	for range n {
 		h := (*unix.Tpacket3Hdr)(unsafe.Pointer(&r.mem[r.pos]))
 		sll := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&r.mem[r.pos+tpacketHdrLen]))
-		if sll.Pkttype != unix.PACKET_OUTGOING {
-			f := r.frame(h)
+		outgoing := sll.Pkttype == unix.PACKET_OUTGOING
+		if !outgoing || a.opts.Outgoing {
+			f := r.frame(h, &a.opts)
+			f.Outgoing = outgoing
 			bytes += uint64(len(f.Data))
 			if f.WireLen > len(f.Data) {
 				truncated++
@@ -428,10 +451,14 @@ func (a *AFPacket) take(b *Batch) bool {
 }
 
 // frame returns the frame of h, with its VLAN tag where it was on the wire.
-func (r *ring) frame(h *unix.Tpacket3Hdr) Frame {
+func (r *ring) frame(h *unix.Tpacket3Hdr, o *AFPacketOptions) Frame {
 	start := r.pos + int(h.Mac)
 	end := start + int(h.Snaplen)
 	wire := int(h.Len)
+	var off Offload
+	if o.Offload {
+		off = offloadOf(r.mem[start-lenVnetHdr : start])
+	}
 	if h.Status&unix.TP_STATUS_VLAN_VALID != 0 && h.Snaplen >= 12 {
 		tpid := uint16(etVLAN)
 		if h.Status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
@@ -443,12 +470,15 @@ func (r *ring) frame(h *unix.Tpacket3Hdr) Frame {
 		m[12], m[13], m[14], m[15] = byte(tpid>>8), byte(tpid), byte(tci>>8), byte(tci)
 		start -= lenVLANTag
 		wire += lenVLANTag
+		off.shift(lenVLANTag)
 	}
 	return Frame{
 		Data:    r.mem[start:end:end],
 		WireLen: max(wire, end-start),
 		Time:    int64(h.Sec)*1e9 + int64(h.Nsec),
 		Link:    packet.LinkEthernet,
+		Offload: off,
+		Room:    r.mem[start-o.Headroom : start : end],
 	}
 }
 

@@ -42,6 +42,15 @@ type Frame struct {
 	Link    packet.Link
 	Iface   int   // index of the interface in a pcapng file; 0 otherwise
 	Outer   Outer // of a datagram a socket received
+
+	// Outgoing tells that the host sends the frame (AFPacketOptions.Outgoing).
+	Outgoing bool
+	// Offload is what the kernel has left for the network card to do
+	// (AFPacketOptions.Offload).
+	Offload Offload
+	// Room is memory right before Data that may be written until the Batch is released
+	// (AFPacketOptions.Headroom): Room[:cap(Room)] is Room followed by Data.
+	Room []byte
 }
 
 // Outer says who sent a datagram, and where to. Version is 0 when the frame is not from

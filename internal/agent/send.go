@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"errors"
+
+	"mirador/internal/packet"
+)
+
+// Fate says what became of a datagram.
+type Fate uint8
+
+// The fates of a datagram.
+const (
+	Sent   Fate = iota // taken away
+	Busy               // no room for it: production traffic comes first. Counted as skipped
+	Failed             // refused: no route, too long, not permitted. Counted as an error
+)
+
+// ErrClosed is returned by Send after Close.
+var ErrClosed = errors.New("sender closed")
+
+// Datagram is one mirrored packet, ready to go.
+type Datagram struct {
+	// Buf[Off:] is the packet from its outer IP header on. The bytes before Off, LinkRoom
+	// at least, are free: a sender may put a link header there.
+	Buf []byte
+	Off int
+	// Route is where the packet goes.
+	Route *Route
+	// Fate is Sent when the datagram is handed to a sender, which changes it when it is not.
+	Fate Fate
+}
+
+// LinkRoom is the number of free bytes before the outer IP header of a Datagram: an
+// Ethernet header with a VLAN tag.
+const LinkRoom = 18
+
+// IP returns the packet from its outer IP header on.
+func (d *Datagram) IP() []byte { return d.Buf[d.Off:] }
+
+// Sender takes mirrored packets away. An agent calls it from one goroutine; several
+// agents may share one that is safe for that.
+type Sender interface {
+	// Send takes the datagrams in order, and sets the Fate of those it cannot. It does not
+	// wait. Buf and batch are the sender's until it returns: it may write there, and
+	// must not keep them. The error is why the last of those with fate Failed failed.
+	Send(batch []Datagram) error
+}
+
+// Discard is a Sender that has no way to anywhere: all fail.
+type Discard struct{ Err error }
+
+// Send fails.
+func (s Discard) Send(batch []Datagram) error {
+	for i := range batch {
+		batch[i].Fate = Failed
+	}
+	return s.Err
+}
+
+// room is what Frame.Room must have for the longest outer headers: IPv6, UDP, VXLAN,
+// with IPv6, UDP and GENEVE with the options of AWS around them.
+const room = LinkRoom + 2*(lenIPv6+lenUDP) + lenVXLAN + lenGENEVE + lenAWSOptions
+
+// Lengths of headers, in bytes.
+const (
+	lenEthernet   = 14
+	lenIPv4       = 20
+	lenIPv6       = 40
+	lenUDP        = 8
+	lenVXLAN      = 8
+	lenGENEVE     = 8
+	lenAWSOptions = 32
+)
+
+// Ports of the tunnels.
+const (
+	portVXLAN  = packet.PortVXLAN
+	portGENEVE = packet.PortGENEVE
+)
