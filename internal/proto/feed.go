@@ -309,12 +309,12 @@ func (c *Conn) found(dir Dir, id ID) bool {
 				c.AddEvent(EventNoTLS)
 			}
 		}
-		if c.Side[dir.Other()] == Failed {
-			c.AddEvent(EventOneDirection)
-		}
 		other := dir.Other()
 		c.OtherFirst = c.first == other && c.seen[other] && !c.stopped[other] && !c.Hint.UDP
 		c.decide(id)
+		if c.Side[other] == Failed {
+			c.oneDirection()
+		}
 	case c.App != id:
 		// The first direction's word counts.
 		c.AddEvent(EventMismatch)
@@ -327,7 +327,7 @@ func (c *Conn) found(dir Dir, id ID) bool {
 func (c *Conn) fail(dir Dir) bool {
 	c.Side[dir] = Failed
 	if c.App != Unknown && c.App != Failed {
-		c.AddEvent(EventOneDirection)
+		c.oneDirection()
 		return true
 	}
 	if c.Side[dir.Other()] == Failed {
@@ -335,6 +335,14 @@ func (c *Conn) fail(dir Dir) bool {
 		c.stopped = [2]bool{true, true}
 	}
 	return false
+}
+
+// oneDirection notes that only one direction was recognised. Of a protocol that is
+// detected and not parsed there is nothing to tell: as in Suricata.
+func (c *Conn) oneDirection() {
+	if c.parser != nil {
+		c.AddEvent(EventOneDirection)
+	}
 }
 
 // decide makes id the flow's protocol.

@@ -36,7 +36,7 @@ func probe(dir proto.Dir, data []byte, _ proto.Hint) proto.Match {
 		word = word[:i]
 	}
 	word = bytes.TrimSuffix(word, []byte("\r"))
-	if len(word) == 0 || len(word) > maxWord || !letters(word) {
+	if len(word) == 0 || len(word) > maxWord || !isWord(word) {
 		return proto.No
 	}
 	if end < 0 {
@@ -49,9 +49,11 @@ func probe(dir proto.Dir, data []byte, _ proto.Hint) proto.Match {
 // three to eight letters.
 const maxWord = 16
 
-func letters(b []byte) bool {
-	for _, c := range b {
-		if c|0x20 < 'a' || c|0x20 > 'z' {
+// isWord tells whether b may be a command: letters, or digits behind the first (UTF8).
+func isWord(b []byte) bool {
+	for i, c := range b {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
 			return false
 		}
 	}
