@@ -2,13 +2,12 @@ package http_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/jsonw"
 	"mirador/internal/proto"
+	"mirador/internal/proto/prototest"
 )
 
 // grind feeds a flow as the sensor does, in pieces of size bytes and without
@@ -67,18 +66,16 @@ func touch(row *proto.Protocol, c *proto.Conn) {
 	}
 }
 
-// Four times the bytes cost about four times the time, whatever they are and
+// Four times the bytes cost about four times the steps, whatever they are and
 // however they are cut.
-func TestLinear(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	tab, row := table(t, set("response-body-limit", "0", "request-body-limit", "0"))
+func TestCost(t *testing.T) {
+	tab, _ := table(t, set("response-body-limit", "0", "request-body-limit", "0"))
 	rep := strings.Repeat
 	chunked := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	post := func(h, body string) string {
 		return fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\n%sContent-Length: %d\r\n\r\n%s", h, len(body), body)
 	}
+	var loads []prototest.Load
 	for _, c := range []struct {
 		name string
 		n    int
@@ -122,28 +119,15 @@ func TestLinear(t *testing.T) {
 		{"empty lines", 200, func(n int) []part { return parts(q(rep("\r\n", n)), a(rep("\r\n", n))) }, 1},
 		{"junk", 10_000, func(n int) []part { return parts(q(get), a(ok0+rep("junk\n", n/5))) }, 7},
 	} {
-		cost := func(n int) time.Duration {
-			flow, best := c.flow(n), time.Hour
-			for range 5 {
-				conn := proto.NewConn(tab, proto.Hint{SrcPort: 4, DstPort: 80})
-				start := time.Now()
-				grind(conn, row, flow, c.size, false)
-				best = min(best, time.Since(start))
+		loads = append(loads, prototest.Load{Name: c.name, N: c.n, Piece: c.size, Hint: proto.Hint{SrcPort: 4, DstPort: 80}, Flow: func(n int) []prototest.Chunk {
+			var list []prototest.Chunk
+			for _, p := range c.flow(n) {
+				list = append(list, prototest.To(p.dir, p.data))
 			}
-			return best
-		}
-		// A busy machine may disturb a measurement, but not all of them.
-		for try := 1; ; try++ {
-			one, four := cost(c.n), cost(4*c.n)
-			if four <= 5*one+500*time.Microsecond {
-				break
-			}
-			if try == 6 {
-				t.Errorf("%s: %d cost %v, four times as many %v", c.name, c.n, one, four)
-				break
-			}
-		}
+			return list
+		}})
 	}
+	prototest.Cost(t, tab, loads...)
 }
 
 // What a flow may hold does not grow with what it sends.

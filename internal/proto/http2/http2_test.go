@@ -3,10 +3,8 @@ package http2_test
 import (
 	"encoding/binary"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/http2"
@@ -122,32 +120,39 @@ func TestDoH(t *testing.T) {
 	t.Errorf("no query found in\n%s", dump(r))
 }
 
-// TestCost: four times the bytes must not cost much more than four times as much.
-func TestCost(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
+// What one flow keeps of header fields is bounded over all its open streams, however
+// little of them is on the wire.
+func TestFlowHeaderBytes(t *testing.T) {
+	bomb := "\x40\x01a\x7f" + string([]byte{0x80 | (4000-127)&0x7f, (4000 - 127) >> 7}) + strings.Repeat("b", 4000)
+	in := preface + frame(1, 5, 1, request("/x")+bomb)
+	for i := range 100 {
+		in += frame(1, 5, uint32(2*i+3), request("/x")+strings.Repeat("\xbe", 100))
 	}
-	wire := func(n int) string {
-		var b strings.Builder
-		for i := range n {
-			b.WriteString(frame(1, 5, uint32(2*i+1), request("/x")) + frame(8, 0, uint32(2*i+1), "\x00\x00\x01\x00"))
+	r := run(t, 1400, c2s(in))
+	bombs := 0
+	for _, rec := range r.Records {
+		bombs += strings.Count(strings.Join(rec.Events, " "), "compression_bomb")
+	}
+	// Each stream has 400 KB of fields, which is not too much for one.
+	if most := http2.MaxFlowHeaderBytes / 400_000; bombs < 100-most-1 || bombs > 100-most+1 {
+		t.Errorf("%d of 100 streams are cut short", bombs)
+	}
+}
+
+// A frame longer than others is shown before it is complete, and not again for each
+// of its bytes.
+func TestLongFrameIsShown(t *testing.T) {
+	body := request("/x") + strings.Repeat("\x00\x01a\x40"+strings.Repeat("b", 64), 900)
+	r := prototest.NewRunner(prototest.Table(t, nil, http2.Protocol()), proto.Hint{SrcPort: 4000, DstPort: 80})
+	looks := 0
+	r.OnTx = func(_ *proto.Conn, tx proto.Tx, dir proto.Dir) {
+		if b := tx.Base(); b.Dirty[0] && b.Progress[0] >= http2.Headers {
+			looks++
 		}
-		return preface + b.String()
 	}
-	measure := func(n int) time.Duration {
-		in := wire(n)
-		best := time.Hour
-		for range 3 {
-			from := time.Now()
-			run(t, 1400, c2s(in))
-			best = min(best, time.Since(from))
-		}
-		return best
-	}
-	measure(100)
-	small, large := measure(1000), measure(4000)
-	if large > 8*small {
-		t.Errorf("4 times the input takes %v, %v for one", large, small)
+	r.Feed(c2s(preface+frame(1, 4, 1, body)), 100)
+	if want := len(body)/16384 + 1; looks < want || looks > want+1 {
+		t.Errorf("looked at %d times, want about %d", looks, want)
 	}
 }
 

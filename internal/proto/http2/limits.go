@@ -22,6 +22,10 @@ const (
 	// indexed fields can be a thousand times smaller than what it says.
 	MaxHeaders     = 1024
 	MaxHeaderBytes = 512 << 10
+	// MaxFlowHeaderBytes bounds the fields kept of all open streams of a flow; the
+	// buffers that rules ask for are made of them, each up to twice as large. A
+	// thousand requests with a few KB of cookies stay below it.
+	MaxFlowHeaderBytes = 4 << 20
 	// maxValues bounds the priorities, errors, window sizes, settings and table
 	// sizes kept of one transaction and direction.
 	maxValues = 64

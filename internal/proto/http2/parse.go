@@ -43,6 +43,7 @@ type side struct {
 	block     *Tx
 	rest      []byte
 	size      int
+	shown     int // size when the block so far was last looked at
 	blockLeft int
 	padLeft   int
 	endBlock  bool // the block ends with the frame
@@ -58,6 +59,7 @@ type parser struct {
 	side    [2]side
 	streams map[uint32]*Tx
 	live    int
+	kept    int // bytes of header fields in live transactions
 	again   *Tx // comes again under the new protocol
 }
 
@@ -104,6 +106,9 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		case s.blockLeft > 0:
 			n := min(s.blockLeft, len(rest))
 			if n == 0 {
+				if eof && s.shown > 0 && s.shown < s.size {
+					p.show(dir)
+				}
 				return used, 0, proto.OK
 			}
 			s.blockLeft -= n
@@ -370,7 +375,7 @@ func (p *parser) blockStart(dir proto.Dir, t *Tx, typ, flags uint8, n int, b []b
 				}
 			}
 		}
-		s.block, s.rest, s.size, s.failed = t, s.rest[:0], 0, false
+		s.block, s.rest, s.size, s.shown, s.failed = t, s.rest[:0], 0, 0, false
 		s.endStream = flags&flagEndStream != 0 && typ == frameHeaders
 		s.padLeft = pad
 		b = b[head:]
@@ -407,13 +412,23 @@ func (p *parser) blockData(dir proto.Dir, b []byte) {
 		s.rest = append(s.rest[:0], b[n:]...)
 	}
 	if s.blockLeft > 0 {
-		// A frame longer than all others: what is there is looked at now.
-		t.Advance(dir, Headers)
+		// A frame longer than all others: what is there is looked at now, but not
+		// again for each segment.
+		if s.shown == 0 || !s.failed && s.size-s.shown >= longFrame {
+			p.show(dir)
+		}
 		return
 	}
 	if s.endBlock {
 		p.blockEnd(dir)
 	}
+}
+
+// show lets detection look at a header block that is not complete.
+func (p *parser) show(dir proto.Dir) {
+	s := &p.side[dir]
+	s.shown = s.size
+	s.block.Advance(dir, Headers)
 }
 
 // decode decodes the fields that are whole and returns how many bytes they take.

@@ -129,16 +129,20 @@ func (t *Tx) settle() {
 	if !t.ended && t.Complete() {
 		t.ended = true
 		t.p.live--
+		t.p.kept -= t.m[0].size + t.m[1].size
 	}
 }
 
 // add takes a decoded field.
 func (t *Tx) add(dir proto.Dir, f field) {
 	m := &t.m[dir]
-	m.size += len(f.name) + len(f.value) + 4
-	if len(m.fields) >= MaxHeaders || m.size > MaxHeaderBytes {
+	n := len(f.name) + len(f.value) + 4
+	if len(m.fields) >= MaxHeaders || m.size+n > MaxHeaderBytes || t.p.kept+n > MaxFlowHeaderBytes {
 		t.AddEvent(EventCompressionBomb)
 		return
+	}
+	if m.size += n; !t.ended {
+		t.p.kept += n
 	}
 	m.fields = append(m.fields, f)
 	if f.kind == kindSize && len(m.sizes) < maxValues {

@@ -3,10 +3,8 @@ package mqtt_test
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/mqtt"
@@ -173,26 +171,6 @@ func TestProbe(t *testing.T) {
 		if got := p.Probe(c.dir, []byte(c.in), c.h); got != c.want {
 			t.Errorf("%q: %v, want %v", c.in, got, c.want)
 		}
-	}
-}
-
-// TestLinear checks that the cost of a stream of messages grows with its length.
-func TestLinear(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	cost := func(n int) time.Duration {
-		in := strings.Repeat(msg(0x30, text("topic")+"message"), n)
-		best := time.Hour
-		for range 3 {
-			start := time.Now()
-			run(t, nil, 1000, piece{up, connect4}, piece{down, connack4}, piece{up, in})
-			best = min(best, time.Since(start))
-		}
-		return best
-	}
-	if a, b := cost(2000), cost(8000); b > 8*a+time.Millisecond {
-		t.Errorf("four times the messages cost %v instead of %v", b, a)
 	}
 }
 

@@ -1,11 +1,9 @@
 package nfs_test
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/nfs"
@@ -128,57 +126,5 @@ func TestCaptures(t *testing.T) {
 	}
 	if records < 120 {
 		t.Errorf("%d records in all captures", records)
-	}
-}
-
-// TestCost: four times the bytes must not cost much more than four times as much.
-func TestCost(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	stream := func(f func(i uint32) string) func(n int) string {
-		return func(n int) string {
-			var b strings.Builder
-			for i := range n {
-				b.WriteString(f(uint32(i)))
-			}
-			return b.String()
-		}
-	}
-	for _, c := range []struct {
-		name string
-		dir  proto.Dir
-		make func(n int) string
-		size int
-	}{
-		{"calls without replies", 0, stream(func(i uint32) string { return mark(lookup(i, "f")) }), 1460},
-		{"writes turned around", 0, stream(func(i uint32) string { return mark(write(i, fh1, 1<<40-uint64(i)*8, "12345678", 0)) }), 1460},
-		{"files without end", 0, stream(func(i uint32) string { return mark(write(i, u32(i), 0, "12345678", 0)) }), 1460},
-		{"fragments of one byte", 0, func(n int) string { return strings.Repeat(u32(1)+"x", n) }, 100},
-		{"empty fragments", 0, func(n int) string { return strings.Repeat(u32(0), n) }, 100},
-		{"junk", 0, func(n int) string { return mark(lookup(1, "f")) + strings.Repeat("\x80\x00\x00\x01", 4*n) }, 100},
-		{"half patterns", 1, func(n int) string { return "junkjunk" + strings.Repeat("\x00\x00\x00\x01\x00\x00\x00\x00", 4*n) }, 100},
-		{"many operations", 0, stream(func(i uint32) string { return mark(compound(i, strings.Repeat(u32(24), 250))) }), 1460},
-		{"a long record", 0, func(n int) string { return u32(1<<31|900000) + call(1, 3, strings.Repeat("x", 40*n)) }, 100},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			measure := func(n int) time.Duration {
-				data := []byte(c.make(n))
-				best := time.Hour
-				for range 3 {
-					r := prototest.NewRunner(prototest.Table(t, nil, nfs.Protocol()), hint(false))
-					r.Feed(c2s(lookup(77777, "f")), 0)
-					from := time.Now()
-					r.Feed(prototest.Chunk{Dir: c.dir, Data: data}, c.size)
-					best = min(best, time.Since(from))
-				}
-				return best
-			}
-			measure(500)
-			small, large := measure(5000), measure(20000)
-			if large > 6*small {
-				t.Errorf("4 times the input takes %v, %v for one", large, small)
-			}
-		})
 	}
 }

@@ -3,10 +3,8 @@ package pgsql_test
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/pgsql"
@@ -140,26 +138,6 @@ func TestProbe(t *testing.T) {
 		if got := pgsql.Protocol().Probe(c.dir, []byte(c.in), c.h); got != c.want {
 			t.Errorf("%q: %v, want %v", c.in, got, c.want)
 		}
-	}
-}
-
-// TestLinear checks that the cost of a stream of rows grows with its length.
-func TestLinear(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	cost := func(n int) time.Duration {
-		in := strings.Repeat(row, n)
-		best := time.Hour
-		for range 3 {
-			start := time.Now()
-			run(t, nil, 1000, piece{up, startup}, piece{down, hello}, piece{up, query("x")}, piece{down, in})
-			best = min(best, time.Since(start))
-		}
-		return best
-	}
-	if a, b := cost(10_000), cost(40_000); b > 8*a+time.Millisecond {
-		t.Errorf("four times the rows cost %v instead of %v", b, a)
 	}
 }
 

@@ -20,6 +20,8 @@ type Load struct {
 	Piece int
 	// Table is the table to parse with; nil: that given to Cost.
 	Table *proto.Table
+	// Start, when set, is called before the first chunk.
+	Start func(c *proto.Conn)
 	// PerByte is the most steps per byte of input at the large size, 0 for
 	// DefaultPerByte. A parser that is linear, but walks a long list for each
 	// message, fails here.
@@ -97,6 +99,9 @@ func (l *Load) once(times int) outcome {
 	for i := range chunks {
 		o.in += len(chunks[i].Data)
 	}
+	if l.Start != nil {
+		l.Start(d.conn)
+	}
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -113,6 +118,8 @@ func (l *Load) once(times int) outcome {
 	runtime.ReadMemStats(&after)
 	o.held = int64(after.HeapAlloc) - int64(before.HeapAlloc)
 	end := step.Measure(d.finish)
+	runtime.KeepAlive(chunks)
+	runtime.KeepAlive(d)
 	o.Steps += end.Steps
 	o.Bytes += end.Bytes
 	o.txs = d.conn.TxCount()
@@ -313,6 +320,18 @@ func Rep(dir proto.Dir, s string) func(n int) []Chunk {
 		b := make([]byte, 0, n*len(s))
 		for range n {
 			b = append(b, s...)
+		}
+		return []Chunk{{Dir: dir, Data: b}}
+	}
+}
+
+// Cat returns a flow of n messages of one direction that follow each other in one
+// chunk; f makes the i-th.
+func Cat(dir proto.Dir, f func(i int) string) func(n int) []Chunk {
+	return func(n int) []Chunk {
+		var b []byte
+		for i := range n {
+			b = append(b, f(i)...)
 		}
 		return []Chunk{{Dir: dir, Data: b}}
 	}

@@ -2,10 +2,8 @@ package rfb_test
 
 import (
 	"encoding/binary"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/prototest"
@@ -91,27 +89,6 @@ func TestProbe(t *testing.T) {
 		if got := rfb.Protocol().Probe(down, []byte(in), proto.Hint{}); got != want {
 			t.Errorf("%q: %v, want %v", in, got, want)
 		}
-	}
-}
-
-// TestLinear checks that what comes behind the handshake costs no more than its
-// length.
-func TestLinear(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	cost := func(n int) time.Duration {
-		in := append(vnc("8", "\x00\x00\x00\x00"), piece{up, "\x01"}, piece{down, pixels + text(strings.Repeat("n", n))})
-		best := time.Hour
-		for range 3 {
-			start := time.Now()
-			run(t, 100, in...)
-			best = min(best, time.Since(start))
-		}
-		return best
-	}
-	if a, b := cost(200_000), cost(800_000); b > 8*a+time.Millisecond {
-		t.Errorf("four times the bytes cost %v instead of %v", b, a)
 	}
 }
 

@@ -2,10 +2,8 @@ package sip_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/prototest"
@@ -137,28 +135,6 @@ func TestProbe(t *testing.T) {
 		if got := sip.Protocol().Probe(c.dir, []byte(c.in), proto.Hint{UDP: c.udp}); got != c.want {
 			t.Errorf("%q: %v, want %v", c.in, got, c.want)
 		}
-	}
-}
-
-// TestLinear checks that headers that come in small pieces are not read again and
-// again.
-func TestLinear(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	cost := func(n int) time.Duration {
-		in := "BYE sip:x SIP/2.0\r\nVia: " + strings.Repeat("x", n)
-		best := time.Hour
-		for range 3 {
-			start := time.Now()
-			r := prototest.NewRunner(prototest.Table(t, nil, sip.Protocol()), proto.Hint{DstPort: 5060})
-			r.Feed(prototest.Chunk{Dir: up, Data: []byte(in)}, 8)
-			best = min(best, time.Since(start))
-		}
-		return best
-	}
-	if a, b := cost(15_000), cost(60_000); b > 10*a+time.Millisecond {
-		t.Errorf("four times the bytes cost %v instead of %v", b, a)
 	}
 }
 

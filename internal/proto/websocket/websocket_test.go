@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/prototest"
@@ -101,28 +99,6 @@ func TestFlags(t *testing.T) {
 	}
 	if _, err := compile("fun"); err == nil {
 		t.Error("fun was taken")
-	}
-}
-
-// TestCost: four times the bytes must not cost much more than four times as much.
-func TestCost(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	measure := func(n int) time.Duration {
-		in := strings.Repeat(ws(0x01, "ab")+ws(0x00, "cd"), n)
-		best := time.Hour
-		for range 3 {
-			from := time.Now()
-			run(t, 1400, nil, c2s(in))
-			best = min(best, time.Since(from))
-		}
-		return best
-	}
-	measure(100)
-	small, large := measure(5000), measure(20000)
-	if large > 8*small {
-		t.Errorf("4 times the input takes %v, %v for one", large, small)
 	}
 }
 

@@ -37,7 +37,7 @@ func Rewrite(name string, src []byte, self string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := rewriter{fset: fset, imports: map[string]string{}}
+	r := rewriter{fset: fset, imports: map[string]string{}, free: map[ast.Expr]bool{}}
 	for _, im := range f.Imports {
 		path, _ := strconv.Unquote(im.Path.Value)
 		if (path == "bytes" || path == "strings" || path == "slices" || path == "sort") && im.Name == nil {
@@ -72,6 +72,9 @@ type rewriter struct {
 	fset    *token.FileSet
 	imports map[string]string
 	edits   []edit
+	// free are conversions in comparisons: they end at the first difference, mostly
+	// the length.
+	free map[ast.Expr]bool
 }
 
 func (r *rewriter) put(at token.Pos, text string) {
@@ -104,6 +107,12 @@ func (r *rewriter) node(n ast.Node) bool {
 				r.put(n.Stmt.Pos(), "__step.N++; ")
 			}
 		}
+	case *ast.BinaryExpr:
+		if n.Op == token.EQL || n.Op == token.NEQ {
+			r.free[n.X], r.free[n.Y] = true, true
+		}
+	case *ast.SwitchStmt:
+		r.free[n.Tag] = true
 	case *ast.CallExpr:
 		r.call(n)
 	}
@@ -121,6 +130,7 @@ func (r *rewriter) call(n *ast.CallExpr) {
 		case f.Obj != nil: // a name of this program
 		case f.Name == "append" && n.Ellipsis.IsValid(), f.Name == "copy":
 			r.wrap(n.Args[1])
+		case f.Name == "string" && r.free[n]:
 		case (f.Name == "string" || f.Name == "clear") && len(n.Args) == 1:
 			r.wrap(n.Args[0])
 		}
