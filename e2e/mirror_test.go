@@ -165,7 +165,7 @@ func tenants(t *testing.T, in string, args []string, want map[string]int) {
 	}
 }
 
-// slices_: a session's packet length cuts frames. Flows and DNS requests stay, and
+// slices_: a session's packet length cuts frames. Flow and DNS records stay, and
 // records say that something was cut.
 func slices_(t *testing.T, in string, args []string, native []event) {
 	t.Helper()
@@ -173,6 +173,9 @@ func slices_(t *testing.T, in string, args []string, native []event) {
 		list, log := replay(t, wrap(t, in, "--slice", fmt.Sprint(n)), args...)
 		if g, w := count(list, "flow"), count(native, "flow"); g != w {
 			t.Errorf("packet length %d: %d flows, native has %d", n, g, w)
+		}
+		if g, w := count(list, "dns"), count(native, "dns"); g != w {
+			t.Errorf("packet length %d: %d dns records, native has %d", n, g, w)
 		}
 		cut := 0
 		for _, e := range list {
@@ -215,5 +218,21 @@ func TestAWSCapture(t *testing.T) {
 	}
 	if n := count(list, "alert"); n == 0 {
 		t.Error("the rule on the inner SSH banner did not fire")
+	}
+}
+
+// TestCutKeepsDNS: responses that a session's packet length cuts are logged as far as
+// they go.
+func TestCutKeepsDNS(t *testing.T) {
+	for _, name := range []string{
+		"zeek+zeek/testing/btest/Traces/modbus/modbusSmall.pcap",
+		"the-tcpdump-group+tcpdump/tests/dns-badvers.pcap",
+	} {
+		in := shared(t, "data", "captures", name)
+		native, _ := replay(t, in)
+		if count(native, "dns") < 4 {
+			t.Fatalf("%s: %d dns records: the test shows nothing", name, count(native, "dns"))
+		}
+		slices_(t, in, nil, native)
 	}
 }

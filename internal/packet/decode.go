@@ -24,6 +24,10 @@ type Options struct {
 	// the event too, but is Truncated and decoded as far as it goes: that is how
 	// mirrored packets look that AWS has cut.
 	StopTruncated bool
+	// AnyInner decodes Ethernet frames inside VXLAN whatever their EtherType, so that
+	// each has a layer: a mirror tunnel carries all that an interface saw. Without it
+	// those of unknown types stay payload, as for Suricata.
+	AnyInner bool
 	// MaxLayers bounds the headers of one frame (decoder.max-layers); 0 means the
 	// constant MaxLayers, which is also the most.
 	MaxLayers int

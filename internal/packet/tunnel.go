@@ -68,7 +68,7 @@ func (d *Decoder) vxlan(p *Parsed, in *inner) {
 		return
 	}
 	p.Seen |= SeenVXLAN
-	if !etherTypeKnown(be16(v.Inner[12:14])) {
+	if !d.opts.AnyInner && !etherTypeKnown(be16(v.Inner[12:14])) {
 		p.fail(VXLANUnknownPayloadType)
 		return
 	}

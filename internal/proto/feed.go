@@ -126,6 +126,32 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 	}
 }
 
+// Beginning offers the beginning of a datagram of direction dir whose rest was cut
+// off on its way. Only protocols with Beginnings look at it, on their ports as long
+// as the flow's protocol is not known.
+func (c *Conn) Beginning(dir Dir, data []byte) {
+	if c.stopped[dir] || c.App == Failed {
+		return
+	}
+	c.Hint.Short = true
+	defer func() { c.Hint.Short = false }()
+	if c.App == Unknown {
+		for i, p := range c.Table.rows {
+			if p.Beginnings && p.Transport&UDP != 0 && portHinted(p.Ports, c.Hint) && p.Probe(dir, data, c.Hint) == Yes {
+				c.found(dir, ID(i+1))
+				break
+			}
+		}
+	}
+	if p := c.Table.Protocol(c.App); c.parser == nil || p == nil || !p.Beginnings {
+		return
+	}
+	c.seen[dir], c.Offset[dir] = true, 0
+	if _, _, st := c.parser.Parse(dir, data, false); st == Broken {
+		c.giveUp()
+	}
+}
+
 // Datagram offers one datagram of direction dir.
 func (c *Conn) Datagram(dir Dir, data []byte) {
 	if c.stopped[dir] {

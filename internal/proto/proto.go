@@ -96,6 +96,9 @@ type Protocol struct {
 	// Frames are the types of frames the parser may open (keyword frame), without
 	// the protocol's name; nil: not said.
 	Frames []string
+	// Beginnings: the parser makes use of the beginning of a datagram (Hint.Short),
+	// and Probe knows it. Others are not shown cut datagrams.
+	Beginnings bool
 	// RawByChunk: the end of a Tx does not ask for raw inspection of the stream at
 	// once; windows come by their size only (or by Conn.RawNow).
 	RawByChunk bool
@@ -123,6 +126,9 @@ type Hint struct {
 	SrcPort, DstPort uint16 // client port, server port
 	UDP              bool
 	Midstream        bool
+	// Short: the datagram was cut on its way (packet length of a mirror session, MTU,
+	// snap length); the data is its beginning.
+	Short bool
 }
 
 // Factory makes the parser of a new flow.

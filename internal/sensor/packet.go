@@ -126,7 +126,7 @@ func (w *Worker) otherPacket(e *entry, p *packet.Parsed, dir uint8) {
 // datagram feeds a UDP payload to the application layer.
 func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 	body := p.PayloadBytes()
-	if len(body) == 0 || p.Truncated {
+	if len(body) == 0 {
 		return
 	}
 	c := e.V.app
@@ -138,7 +138,11 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 		defer w.countUDP(c)
 	}
 	broken := c.Broken
-	c.Datagram(proto.Dir(*dir), body)
+	if p.Truncated {
+		c.Beginning(proto.Dir(*dir), body)
+	} else {
+		c.Datagram(proto.Dir(*dir), body)
+	}
 	if c.Broken > broken {
 		w.countBroken(c)
 	}

@@ -175,7 +175,9 @@ type Worker struct {
 
 // NewWorker makes a worker. It fails on options that the rooms refuse.
 func NewWorker(o *Options) (*Worker, error) {
-	w := &Worker{opt: o, dec: packet.NewDecoder(o.Decoder), sources: *newSources(o.Sources),
+	decoder := o.Decoder
+	decoder.AnyInner = o.Mirror
+	w := &Worker{opt: o, dec: packet.NewDecoder(decoder), sources: *newSources(o.Sources),
 		layers: make([]packet.Parsed, 0, packet.MaxLayers+1)}
 	var err error
 	if w.flows, err = flow.NewTable(o.Flow, w.flowEnd); err != nil {

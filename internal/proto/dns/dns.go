@@ -70,6 +70,7 @@ func Protocol() *proto.Protocol {
 		Log:            Logger(LogOptions{}),
 		LogAlert:       alertLogger(),
 		Unidirectional: true,
+		Beginnings:     true,
 	}
 }
 

@@ -421,3 +421,40 @@ func TestLocal(t *testing.T) {
 		t.Error("LLMNR is on by default")
 	}
 }
+
+// TestBeginnings offers every beginning of a response, as a session's packet length
+// leaves it: what is all there is kept, and nothing is called malformed.
+func TestBeginnings(t *testing.T) {
+	m := newMsg(7, 0x8180, 1, 2, 0, 0).name("www.example.com").q(1)
+	question := len(m.b)
+	m.ptr(12).rr(5, 60, "\x03cdn\xc0\x10")
+	first := len(m.b)
+	m.ptr(12).rr(1, 60, "\x0a\x00\x00\x01")
+	for _, known := range []bool{true, false} {
+		for n := range m.b {
+			c := proto.NewConn(prototest.Table(t, nil, rows()...), proto.Hint{SrcPort: 4000, DstPort: 53, UDP: true})
+			if known {
+				c.Datagram(proto.ToServer, newMsg(7, 0x0100, 1, 0, 0, 0).name("www.example.com").q(1).b)
+				c.Txs = nil
+			}
+			c.Beginning(proto.ToClient, m.b[:n:n])
+			if n < question {
+				if len(c.Txs) != 0 {
+					t.Fatalf("%d bytes: a transaction of less than a question", n)
+				}
+				continue
+			}
+			want := 0
+			if n >= first {
+				want = 1
+			}
+			if len(c.Txs) != 1 {
+				t.Fatalf("%d bytes (known %v): %d transactions, want 1", n, known, len(c.Txs))
+			}
+			tx := c.Txs[0].(*dns.Tx)
+			if len(tx.Questions) != 1 || len(tx.Answers) != want || len(tx.Base().Events) != 0 {
+				t.Errorf("%d bytes: %d questions, %d answers, events %v; want 1, %d, none", n, len(tx.Questions), len(tx.Answers), tx.Base().Events, want)
+			}
+		}
+	}
+}

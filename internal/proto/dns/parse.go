@@ -56,9 +56,11 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 // message makes a transaction of one message.
 func (p *parser) message(dir proto.Dir, msg []byte, off uint64) {
 	p.c.AddFrame(dir, "pdu", off, int64(len(msg)), p.c.TxCount())
-	t, ok := Decode(msg)
+	t, ok := decode(msg, p.c.Hint.Short)
 	if !ok {
-		p.event(EventMalformedData)
+		if !p.c.Hint.Short {
+			p.event(EventMalformedData)
+		}
 		return
 	}
 	if p.variant == unicast {
@@ -129,12 +131,16 @@ type decoder struct {
 // TCP). It keeps a copy of what it needs of msg. ok is false when the header,
 // a question or an answer cannot be read; a section behind them that cannot be
 // read is left out with an event.
-func Decode(msg []byte) (t *Tx, ok bool) {
+func Decode(msg []byte) (t *Tx, ok bool) { return decode(msg, false) }
+
+// decode is Decode; with short, msg is the beginning of a message and everything
+// up to the first question or record that is not all there is kept.
+func decode(msg []byte, short bool) (t *Tx, ok bool) {
 	if len(msg) < headerLen {
 		return nil, false
 	}
 	h := header(msg)
-	if !plausible(h, len(msg)) {
+	if !short && !plausible(h, len(msg)) {
 		return nil, false
 	}
 	t = &Tx{MsgID: h.id, Flags: h.flags}
@@ -150,17 +156,23 @@ func Decode(msg []byte) (t *Tx, ok bool) {
 	}
 	d.questions(int(h.qd))
 	t.Answers = d.records(int(h.an))
+	if short && d.bad {
+		return t, len(t.Questions) > 0
+	}
 	if d.bad {
 		return nil, false
 	}
 	t.Authorities = d.records(int(h.ns))
+	if short && d.bad {
+		return t, true
+	}
 	if d.bad {
 		t.Authorities = nil
 		t.AddEvent(EventInvalidAuthorities)
 		return t, true
 	}
 	t.Additionals = d.records(int(h.ar))
-	if d.bad {
+	if d.bad && !short {
 		t.Additionals = nil
 		t.AddEvent(EventInvalidAdditionals)
 	}

@@ -12,6 +12,12 @@ import (
 // weak sign.
 func probe(dir proto.Dir, data []byte, h proto.Hint) proto.Match {
 	known := h.SrcPort == portDNS || h.DstPort == portDNS
+	if h.Short {
+		if known && len(data) >= headerLen && tidy(header(data)) && side(dir, data) == proto.Yes {
+			return proto.Yes
+		}
+		return proto.No
+	}
 	if h.UDP {
 		if !known && (otherNaming(h.SrcPort) || otherNaming(h.DstPort)) {
 			return proto.No
