@@ -1,6 +1,11 @@
 package mirror
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+)
 
 // Probe is a packet on its way through the VPC, as groups, network ACLs and routes see
 // it.
@@ -52,7 +57,87 @@ type GroupVerdict struct {
 // it is in the VPC or a peered one. It knows no connections: answers to admitted packets
 // are the caller's matter. An interface without groups admits nothing.
 func GroupsAdmit(groups []SecurityGroup, d Direction, p Probe, peerGroups []string, lists PrefixLists) GroupVerdict {
-	return GroupVerdict{}
+	for gi := range groups {
+		rules := groups[gi].Ingress
+		if d == Egress {
+			rules = groups[gi].Egress
+		}
+		for ri := range rules {
+			if why, ok := rules[ri].admits(d, &p, peerGroups, lists); ok {
+				return GroupVerdict{Admitted: true, GroupID: groups[gi].ID, Rule: ri,
+					Why: fmt.Sprintf("%s admits %s %s", groups[gi].ID, d, why)}
+			}
+		}
+	}
+	ids := make([]string, len(groups))
+	for i := range groups {
+		ids[i] = groups[i].ID
+	}
+	return GroupVerdict{Rule: -1, Why: fmt.Sprintf("no %v rule of %v admits %s", d, ids, p.text(d))}
+}
+
+// admits tells whether r admits p, and says r in words.
+func (r *GroupRule) admits(d Direction, p *Probe, peerGroups []string, lists PrefixLists) (why string, ok bool) {
+	if !protocolAdmits(r.Protocol, p) || !portsAdmit(r.Protocol, r.From, r.To, p) {
+		return "", false
+	}
+	peer, prep := p.Src, "from "
+	if d == Egress {
+		peer, prep = p.Dst, "to "
+	}
+	switch {
+	case r.GroupID != "":
+		why, ok = prep+r.GroupID, slices.Contains(peerGroups, r.GroupID)
+	case r.PrefixListID != "":
+		why, ok = prep+r.PrefixListID, inPrefixes(lists[r.PrefixListID], peer)
+	default:
+		why, ok = prep+r.CIDR.String(), r.CIDR.IsValid() && r.CIDR.Contains(peer)
+	}
+	return ProtocolName(r.Protocol) + portText(r.From, r.To) + " " + why, ok
+}
+
+func inPrefixes(list []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(c netip.Prefix) bool { return c.Contains(a) })
+}
+
+// protocolAdmits tells whether a rule for this protocol is one for p. EC2 takes 1 for
+// ICMP over IPv4 and 58 for ICMPv6.
+func protocolAdmits(protocol int, p *Probe) bool {
+	return protocol == AnyProtocol || protocol == p.Protocol
+}
+
+// portsAdmit tells whether a range of ports, or ICMP type and code, covers p. For other
+// protocols there is nothing to compare, and so for all protocols.
+func portsAdmit(protocol, from, to int, p *Probe) bool {
+	switch protocol {
+	case 6, 17:
+		return (from < 0 || p.DstPort >= from) && (to < 0 || p.DstPort <= to)
+	case 1, 58:
+		return (from < 0 || p.ICMPType == from) && (to < 0 || p.ICMPCode == to)
+	}
+	return true
+}
+
+func portText(from, to int) string {
+	switch {
+	case from < 0:
+		return ""
+	case from == to || to < 0:
+		return " " + strconv.Itoa(from)
+	}
+	return fmt.Sprintf(" %d-%d", from, to)
+}
+
+// text says p for people, as the interface sees it that it goes into (ingress) or out of.
+func (p *Probe) text(d Direction) string {
+	s := ProtocolName(p.Protocol)
+	if p.Protocol == 6 || p.Protocol == 17 {
+		s += " " + strconv.Itoa(p.DstPort)
+	}
+	if d == Egress {
+		return s + " to " + p.Dst.String()
+	}
+	return s + " from " + p.Src.String()
 }
 
 // NetworkACL is a network ACL of subnets.
@@ -84,7 +169,37 @@ type ACLVerdict struct {
 }
 
 // ACLAdmits tells whether acl admits the probe in direction d of the subnet.
-func ACLAdmits(acl *NetworkACL, d Direction, p Probe) ACLVerdict { return ACLVerdict{} }
+func ACLAdmits(acl *NetworkACL, d Direction, p Probe) ACLVerdict {
+	peer := p.Src
+	if d == Egress {
+		peer = p.Dst
+	}
+	var best *ACLRule
+	for i := range acl.Entries {
+		e := &acl.Entries[i]
+		if e.Egress != (d == Egress) || best != nil && best.Number <= e.Number || !protocolAdmits(e.Protocol, &p) || !e.CIDR.IsValid() || !e.CIDR.Contains(peer) {
+			continue
+		}
+		from, to := e.ICMPType, e.ICMPCode
+		if e.Protocol == 6 || e.Protocol == 17 {
+			from, to = -1, -1
+			if e.Ports != nil {
+				from, to = e.Ports.From, e.Ports.To
+			}
+		}
+		if portsAdmit(e.Protocol, from, to, &p) {
+			best = e
+		}
+	}
+	if best == nil {
+		return ACLVerdict{Number: ACLLast, Why: fmt.Sprintf("%s has no %v entry for %s: entry * denies", acl.ID, d, p.text(d))}
+	}
+	verb := "denies"
+	if best.Allow {
+		verb = "allows"
+	}
+	return ACLVerdict{Admitted: best.Allow, Number: best.Number, Why: fmt.Sprintf("%s %v entry %d %s %s", acl.ID, d, best.Number, verb, p.text(d))}
+}
 
 // RouteTable is a route table of a VPC.
 type RouteTable struct {
@@ -112,18 +227,54 @@ type RouteVerdict struct {
 // LookupRoute returns the route for dst: the longest prefix; of equal ones a local route
 // first, then a static one, then a propagated one.
 func LookupRoute(t *RouteTable, dst netip.Addr, lists PrefixLists) RouteVerdict {
-	return RouteVerdict{}
+	best, bestBits := -1, -1
+	for i := range t.Routes {
+		bits := t.Routes[i].covers(dst, lists)
+		if bits > bestBits || bits >= 0 && bits == bestBits && t.Routes[i].rank() < t.Routes[best].rank() {
+			best, bestBits = i, bits
+		}
+	}
+	if best < 0 {
+		return RouteVerdict{Index: -1, Why: fmt.Sprintf("%s has no route to %v", t.ID, dst)}
+	}
+	r := &t.Routes[best]
+	to := r.PrefixListID
+	if to == "" {
+		to = r.Destination.String()
+	}
+	v := RouteVerdict{Found: !r.Blackhole, Index: best, Target: r.Target, Why: fmt.Sprintf("%s sends %v by %s to %s", t.ID, dst, to, r.Target)}
+	if r.Blackhole {
+		v.Why = fmt.Sprintf("%s has a black hole for %v: %s to %s", t.ID, dst, to, r.Target)
+	}
+	return v
 }
 
-// FrameLimit returns how many bytes of a frame fit, with the outer headers of a mirrored
-// packet, into one packet of mtu bytes; outer6 tells that the outer header is IPv6.
-func FrameLimit(mtu int, outer6 bool) int { return 0 }
+// covers returns the length of the prefix by which r covers a, -1 when it does not.
+func (r *Route) covers(a netip.Addr, lists PrefixLists) int {
+	if r.PrefixListID == "" {
+		if r.Destination.IsValid() && r.Destination.Contains(a) {
+			return r.Destination.Bits()
+		}
+		return -1
+	}
+	best := -1
+	for _, c := range lists[r.PrefixListID] {
+		if c.Contains(a) {
+			best = max(best, c.Bits())
+		}
+	}
+	return best
+}
 
-// LargestWhole returns the longest IP packet that AWS documents to be mirrored whole to a
-// target with this MTU.
-func LargestWhole(mtu int, ipv6 bool) int { return 0 }
-
-// MirroredLength returns how many bytes of a frame of frameLen bytes are mirrored:
-// packetLength of the session (0: all), not less than the floor for its IP version
-// unless noFloor, and what fits mtu (0: all).
-func MirroredLength(frameLen, packetLength, mtu int, version uint8, noFloor bool) int { return 0 }
+// rank orders routes of the same prefix: AWS: VPC route tables, route priority.
+func (r *Route) rank() int {
+	switch {
+	case r.Target == "local":
+		return 0
+	case r.Propagated:
+		return 3
+	case r.PrefixListID != "":
+		return 2
+	}
+	return 1
+}

@@ -80,6 +80,24 @@ func (d Direction) String() string {
 	return ""
 }
 
+// MarshalText writes d as String does.
+func (d Direction) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads "ingress", "egress" or "".
+func (d *Direction) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "ingress":
+		*d = Ingress
+	case "egress":
+		*d = Egress
+	case "":
+		*d = DirectionUnknown
+	default:
+		return fmt.Errorf("%q is no direction", b)
+	}
+	return nil
+}
+
 // Direction tells which way p went, by the MAC of the interface and, when that
 // is not known, by its addresses. p is the mirrored packet, not the outer one.
 func (s *Source) Direction(p *packet.Parsed) Direction {
