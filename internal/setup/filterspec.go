@@ -92,8 +92,8 @@ func (r *RuleSpec) check(p *problems, at string) {
 			p.add(at+"."+x.key, "ports belong to protocol tcp or udp")
 		}
 	}
-	if r.Number < 0 || r.Number > 32766 {
-		p.add(at+".number", "%d is not between 1 and 32766", r.Number)
+	if r.Number < 0 || r.Number > maxRuleNumber {
+		p.add(at+".number", "%d is not between 1 and %d", r.Number, maxRuleNumber)
 	}
 	checkText(p, at+".description", r.Description)
 	fam := [2][2]bool{}
@@ -195,8 +195,8 @@ func CompileFilter(f *FilterSpec, vpcs []netip.Prefix) ([]mirror.FilterRule, err
 				if r.Number == 0 {
 					x.Number = (last[dir]/10 + 1) * 10
 				}
-				if x.Number > 32766 {
-					return nil, fmt.Errorf("rule %d of the filter: number %d is above 32766", i+1, x.Number)
+				if x.Number > maxRuleNumber {
+					return nil, fmt.Errorf("rule %d of the filter: number %d is above %d", i+1, x.Number, maxRuleNumber)
 				}
 				if used[dir][x.Number] {
 					return nil, fmt.Errorf("rule %d of the filter: number %d is taken in direction %s (a rule takes one number for each pair of CIDRs)", i+1, x.Number, dir)
@@ -210,8 +210,8 @@ func CompileFilter(f *FilterSpec, vpcs []netip.Prefix) ([]mirror.FilterRule, err
 	slices.SortStableFunc(out, func(a, b mirror.FilterRule) int {
 		return cmp.Or(cmp.Compare(a.Direction, b.Direction), cmp.Compare(a.Number, b.Number))
 	})
-	if len(out) > MaxRulesPerFilter {
-		return nil, &LimitError{What: "rules of a filter (both directions and address families together)", Need: len(out), Have: MaxRulesPerFilter, Hint: ruleAdvice(f, vpcs)}
+	if len(out) > mirror.DefaultRulesPerFilter {
+		return nil, &LimitError{What: "rules of a filter (both directions and address families together)", Need: len(out), Have: mirror.DefaultRulesPerFilter, Hint: ruleAdvice(f, vpcs)}
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirador/internal/mirror"
 	"mirador/internal/setup"
 )
 
@@ -103,7 +104,7 @@ func TestRuleBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	rules, err := setup.CompileFilter(&s.Filter, nil)
-	if err != nil || len(rules) != setup.MaxRulesPerFilter {
+	if err != nil || len(rules) != mirror.DefaultRulesPerFilter {
 		t.Errorf("%d rules, %v", len(rules), err)
 	}
 	s.Filter.Rules = []setup.RuleSpec{{Direction: "egress", Protocol: "esp"}}
@@ -173,7 +174,7 @@ func FuzzParseSpec(f *testing.F) {
 			t.Errorf("a spec that was read is not valid: %v", err)
 		}
 		rules, err := setup.CompileFilter(&s.Filter, nil)
-		if err == nil && len(rules) > setup.MaxRulesPerFilter {
+		if err == nil && len(rules) > mirror.DefaultRulesPerFilter {
 			t.Errorf("%d rules", len(rules))
 		}
 	})

@@ -58,8 +58,8 @@ func (s *Spec) checkTags(p *problems, path string, tags Tags) {
 			p.add(path+"."+k, "is set by Mirador")
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
 			p.add(path+"."+k, "keys with aws: belong to AWS")
-		case k == "" || utf8.RuneCountInString(k) > maxTagKey || utf8.RuneCountInString(v) > maxTagValue:
-			p.add(path+"."+k, "a key has 1 to %d characters, a value at most %d", maxTagKey, maxTagValue)
+		case k == "" || utf8.RuneCountInString(k) > mirror.MaxTagKey || utf8.RuneCountInString(v) > mirror.MaxTagValue:
+			p.add(path+"."+k, "a key has 1 to %d characters, a value at most %d", mirror.MaxTagKey, mirror.MaxTagValue)
 		}
 	}
 }
@@ -230,8 +230,8 @@ func (s *Spec) checkSession(p *problems) {
 	if _, err := s.sessionNumber(); err != nil {
 		p.add("session.number", "%v", err)
 	}
-	if x.PacketLength < 0 || x.PacketLength > maxPacketLength {
-		p.add("session.packet_length", "%d is not between 1 and %d", x.PacketLength, maxPacketLength)
+	if x.PacketLength < 0 || x.PacketLength > mirror.MaxPacketLength {
+		p.add("session.packet_length", "%d is not between 1 and %d", x.PacketLength, mirror.MaxPacketLength)
 	}
 	checkText(p, "session.description", x.Description)
 	s.checkTags(p, "session.tags", x.Tags)
@@ -263,8 +263,8 @@ func (s *Spec) sessionNumber() (int, error) {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(s.Session.Number)
-	if err != nil || n < 1 || n > maxSessionNumber {
-		return 0, fmt.Errorf("%q is neither a number from 1 to %d nor %s", s.Session.Number, maxSessionNumber, autoNumber)
+	if err != nil || n < 1 || n > mirror.MaxSessionNumber {
+		return 0, fmt.Errorf("%q is neither a number from 1 to %d nor %s", s.Session.Number, mirror.MaxSessionNumber, autoNumber)
 	}
 	return n, nil
 }
