@@ -67,9 +67,12 @@ func SourceFamilies() (virtual, metal []string) {
 
 // listed tells whether word is one of the words of list.
 func listed(list, word string) bool {
-	for len(list) > 0 {
+	if word == "" || strings.ContainsAny(word, " \n") {
+		return false
+	}
+	for {
 		i := strings.Index(list, word)
-		if i < 0 || word == "" {
+		if i < 0 {
 			return false
 		}
 		end := i + len(word)
@@ -78,7 +81,6 @@ func listed(list, word string) bool {
 		}
 		list = list[end:]
 	}
-	return false
 }
 
 func space(c byte) bool { return c == ' ' || c == '\n' }

@@ -57,6 +57,7 @@ type GroupVerdict struct {
 // it is in the VPC or a peered one. It knows no connections: answers to admitted packets
 // are the caller's matter. An interface without groups admits nothing.
 func GroupsAdmit(groups []SecurityGroup, d Direction, p Probe, peerGroups []string, lists PrefixLists) GroupVerdict {
+	p.unmap()
 	for gi := range groups {
 		rules := groups[gi].Ingress
 		if d == Egress {
@@ -128,6 +129,9 @@ func portText(from, to int) string {
 	return fmt.Sprintf(" %d-%d", from, to)
 }
 
+// unmap gives IPv4 addresses their short form, which prefixes compare with.
+func (p *Probe) unmap() { p.Src, p.Dst = p.Src.Unmap(), p.Dst.Unmap() }
+
 // text says p for people, as the interface sees it that it goes into (ingress) or out of.
 func (p *Probe) text(d Direction) string {
 	s := ProtocolName(p.Protocol)
@@ -170,6 +174,7 @@ type ACLVerdict struct {
 
 // ACLAdmits tells whether acl admits the probe in direction d of the subnet.
 func ACLAdmits(acl *NetworkACL, d Direction, p Probe) ACLVerdict {
+	p.unmap()
 	peer := p.Src
 	if d == Egress {
 		peer = p.Dst
@@ -227,6 +232,7 @@ type RouteVerdict struct {
 // LookupRoute returns the route for dst: the longest prefix; of equal ones a local route
 // first, then a static one, then a propagated one.
 func LookupRoute(t *RouteTable, dst netip.Addr, lists PrefixLists) RouteVerdict {
+	dst = dst.Unmap()
 	best, bestBits := -1, -1
 	for i := range t.Routes {
 		bits := t.Routes[i].covers(dst, lists)
