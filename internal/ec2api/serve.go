@@ -1,0 +1,559 @@
+package ec2api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"mirador/internal/mirror"
+)
+
+// protocol is how requests and answers are written.
+type protocol uint8
+
+const (
+	protocolEC2 protocol = iota
+	protocolQuery
+	protocolJSON
+	protocolCBOR
+)
+
+// Names of services, as in wire.txt.
+const (
+	serviceEC2        = "ec2"
+	serviceELB        = "elbv2"
+	serviceSTS        = "sts"
+	serviceCloudWatch = "cloudwatch"
+)
+
+// request is a request on its way to an action.
+type request struct {
+	r       *http.Request
+	id      string
+	body    []byte
+	form    map[string]string
+	service string
+	action  string
+	version string
+	proto   protocol
+	cred    *credential
+	who     identity
+}
+
+// call is what an action works on.
+type call struct {
+	v     *Server
+	s     *state // of now, or of Lag ago
+	in    *node
+	x     *xmlWriter
+	now   time.Time
+	act   *action
+	who   identity
+	world mirror.World
+	// result is what actions of services with their own form of answers leave.
+	result any
+}
+
+// ServeHTTP answers one call.
+func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := v.o.Now()
+	q := &request{r: r, id: v.requestID()}
+	status, code := v.serve(w, q)
+	v.log.Info("call", slog.String("service", q.service), slog.String("action", q.action), slog.Int("status", status),
+		slog.String("code", code), slog.String("from", r.RemoteAddr), slog.String("key", q.who.accessKey),
+		slog.String("request", q.id), slog.Duration("took", v.o.Now().Sub(start)))
+}
+
+// requestID makes a random id in the form of a UUID.
+func (v *Server) requestID() string {
+	var b [16]byte
+	if _, err := io.ReadFull(v.o.Random, b[:]); err != nil {
+		panic("random source: " + err.Error())
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// serve does the work of ServeHTTP and tells what it answered.
+func (v *Server) serve(w http.ResponseWriter, q *request) (status int, code string) {
+	w.Header().Set("X-Amzn-Requestid", q.id)
+	fail := func(err *Error) (int, string) {
+		v.writeError(w, q, err)
+		return err.status(), err.Code
+	}
+	if err := v.read(w, q); err != nil {
+		return fail(err)
+	}
+	if err := v.authenticate(q); err != nil {
+		return fail(err)
+	}
+	act := v.actions[q.service][q.action]
+	if act == nil {
+		return fail(errorf("InvalidAction", "The action %s is not valid for this web service.", clip(q.action)))
+	}
+	fault := v.inject.next(q.service, q.action)
+	switch fault {
+	case "", FaultLose:
+	case FaultReset:
+		hangUp(w)
+		return 0, string(fault)
+	default:
+		return fail(fault.err())
+	}
+	if !v.bucket.take(v.o.Now()) {
+		return fail(throttled(q.service))
+	}
+	body, err := v.run(q, act)
+	if fault == FaultLose {
+		hangUp(w)
+		return 0, string(fault)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	w.Header().Set("Content-Type", contentType(q.proto))
+	if q.proto == protocolCBOR {
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+	}
+	w.WriteHeader(http.StatusOK)
+	w.Write(body)
+	return http.StatusOK, ""
+}
+
+func throttled(service string) *Error {
+	if service == serviceEC2 {
+		return errorf("RequestLimitExceeded", "Request limit exceeded.")
+	}
+	return &Error{Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest}
+}
+
+// hangUp closes the connection without an answer.
+func hangUp(w http.ResponseWriter) {
+	if h, ok := w.(http.Hijacker); ok {
+		if c, _, err := h.Hijack(); err == nil {
+			if t, ok := c.(*net.TCPConn); ok {
+				t.SetLinger(0)
+			}
+			c.Close()
+			return
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+func contentType(p protocol) string {
+	switch p {
+	case protocolJSON:
+		return "application/x-amz-json-1.0"
+	case protocolCBOR:
+		return "application/cbor"
+	}
+	return "text/xml;charset=UTF-8"
+}
+
+// read takes the request in: body, form, and for which service it is.
+func (v *Server) read(w http.ResponseWriter, q *request) *Error {
+	r := q.r
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		var long *http.MaxBytesError
+		if errors.As(err, &long) {
+			return errorf("RequestEntityTooLarge", "The request is longer than %d bytes", maxBody)
+		}
+		return errorf("IncompleteBody", "The request body could not be read")
+	}
+	q.body = body
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return errorf("MalformedQueryString", "The query string contains a syntax error")
+	}
+	cred, fault := parseCredential(r, query)
+	q.cred = cred
+	q.service = v.serviceOf(q, cred)
+	if fault != nil {
+		return fault
+	}
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/service/"):
+		q.proto = protocolCBOR
+		f := strings.Split(r.URL.Path, "/")
+		if len(f) != 5 || f[3] != "operation" || r.Method != http.MethodPost {
+			return &Error{Code: "UnknownOperationException", Message: "no such operation", Status: http.StatusNotFound}
+		}
+		q.service, q.action = serviceCloudWatch, f[4]
+		return nil
+	case r.Header.Get("X-Amz-Target") != "":
+		q.proto = protocolJSON
+		_, q.action, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		q.service = serviceCloudWatch
+		return nil
+	}
+	return v.readForm(q)
+}
+
+func (v *Server) readForm(q *request) *Error {
+	text := q.r.URL.RawQuery
+	switch q.r.Method {
+	case http.MethodGet:
+	case http.MethodPost:
+		if len(q.body) > 0 {
+			if text != "" {
+				text += "&"
+			}
+			text += string(q.body)
+		}
+	default:
+		return &Error{Code: "InvalidRequest", Message: "The request method must be GET or POST", Status: http.StatusMethodNotAllowed}
+	}
+	form, err := parseForm(text)
+	if err != nil {
+		return err
+	}
+	q.form, q.action, q.version = form, form["Action"], form["Version"]
+	q.service = v.serviceOf(q, q.cred)
+	q.proto = protocolQuery
+	if q.service == serviceEC2 {
+		q.proto = protocolEC2
+	}
+	switch {
+	case q.action == "":
+		return errorf("MissingAction", "The request must contain the parameter Action")
+	case q.version == "" && q.service == serviceEC2:
+		return errorf("MissingParameter", "The request must contain the parameter Version")
+	}
+	return nil
+}
+
+// serviceOf tells which service a request is for: by what it is signed for, else by the
+// name it was sent to, else by the API version, which no two of them share.
+func (v *Server) serviceOf(q *request, cred *credential) string {
+	if cred != nil {
+		switch cred.service {
+		case "ec2":
+			return serviceEC2
+		case "elasticloadbalancing":
+			return serviceELB
+		case "sts":
+			return serviceSTS
+		case "monitoring":
+			return serviceCloudWatch
+		}
+	}
+	host, _, _ := strings.Cut(q.r.Host, ".")
+	switch host {
+	case "ec2":
+		return serviceEC2
+	case "elasticloadbalancing":
+		return serviceELB
+	case "sts":
+		return serviceSTS
+	case "monitoring":
+		return serviceCloudWatch
+	}
+	switch q.version {
+	case "2015-12-01":
+		return serviceELB
+	case "2011-06-15":
+		return serviceSTS
+	case "2010-08-01":
+		return serviceCloudWatch
+	}
+	return serviceEC2
+}
+
+// authenticate checks who signed the request. AWS has different codes for the same
+// refusals in EC2 and elsewhere.
+func (v *Server) authenticate(q *request) *Error {
+	now := v.o.Now()
+	if v.o.AnyAuth {
+		q.who = v.user("")
+		if q.cred != nil {
+			q.who = v.user(q.cred.accessKey)
+			if t := v.session(q.cred.token); t != nil {
+				q.who = identity{accessKey: t.AccessKey, arn: t.ARN, userID: t.UserID}
+			}
+		}
+		return nil
+	}
+	if q.cred == nil {
+		return authError(q, "MissingAuthenticationToken", "Request is missing Authentication Token")
+	}
+	secret, known := v.o.Keys[q.cred.accessKey]
+	who := v.user(q.cred.accessKey)
+	if !known {
+		t := v.session(q.cred.token)
+		if t == nil || t.AccessKey != q.cred.accessKey {
+			return authError(q, "InvalidClientTokenId", "The security token included in the request is invalid.")
+		}
+		if !now.Before(t.Until) {
+			return authError(q, "ExpiredToken", "The security token included in the request is expired")
+		}
+		secret, who = t.Secret, identity{accessKey: t.AccessKey, arn: t.ARN, userID: t.UserID}
+	}
+	if !q.cred.verify(q.r, q.body, secret) {
+		return authError(q, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+	}
+	if err := q.cred.fresh(now); err != nil {
+		return authError(q, err.Code, err.Message)
+	}
+	q.who = who
+	return nil
+}
+
+// authError gives a refusal the code that the service has for it.
+func authError(q *request, code, message string) *Error {
+	switch {
+	case q.service == serviceEC2:
+		switch code {
+		case "InvalidClientTokenId", "SignatureDoesNotMatch":
+			code, message = "AuthFailure", "AWS was not able to validate the provided access credentials"
+		case "RequestExpired":
+			message = "Request has expired."
+		case "ExpiredToken":
+			code = "RequestExpired"
+		}
+	case q.proto == protocolJSON || q.proto == protocolCBOR:
+		switch code {
+		case "InvalidClientTokenId":
+			code = "UnrecognizedClientException"
+		case "SignatureDoesNotMatch", "RequestExpired":
+			code = "InvalidSignatureException"
+		case "MissingAuthenticationToken":
+			code = "MissingAuthenticationTokenException"
+		}
+	case code == "RequestExpired":
+		code = "SignatureDoesNotMatch"
+	}
+	e := errorf(code, "%s", message)
+	if q.service == serviceEC2 && code == "RequestExpired" {
+		e.Status = http.StatusBadRequest
+	}
+	return e
+}
+
+// user is the identity of a configured key.
+func (v *Server) user(key string) identity {
+	return identity{accessKey: key, arn: "arn:aws:iam::" + v.o.AccountID + ":user/mirador", userID: "AIDAMIRADORMIRADORM"}
+}
+
+// run decodes a request, runs its action and returns the answer.
+func (v *Server) run(q *request, act *action) ([]byte, *Error) {
+	c := &call{v: v, act: act, now: v.o.Now(), who: q.who}
+	var err *Error
+	switch q.proto {
+	case protocolJSON:
+		c.in, err = decodeJSON(act.wire.in, q.body)
+	case protocolCBOR:
+		c.in, err = decodeCBOR(act.wire.in, q.body)
+	default:
+		c.in, err = decodeQuery(act.wire.in, q.form, q.service == serviceEC2)
+	}
+	if err == nil {
+		err = c.in.check("")
+	}
+	if err != nil {
+		return nil, asService(q.service, err)
+	}
+	if q.service == serviceEC2 && c.in.yes("DryRun") {
+		return nil, errorf("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+	}
+	c.x = newAnswer(q)
+	gen, err := v.execute(c)
+	if err != nil {
+		return nil, asService(q.service, err)
+	}
+	if gen > 0 {
+		if err := v.sync(gen); err != nil {
+			v.log.Error("state not written", "error", err)
+			return nil, &Error{Code: "InternalError", Message: "The change could not be stored", Status: 500}
+		}
+	}
+	switch q.proto {
+	case protocolJSON:
+		return encodeJSON(c.result), nil
+	case protocolCBOR:
+		return encodeCBOR(c.result), nil
+	}
+	return endAnswer(q, c.x), nil
+}
+
+// execute runs an action under the lock. It returns the generation that has its change,
+// or 0 when it changed nothing.
+func (v *Server) execute(c *call) (gen uint64, err *Error) {
+	if !c.act.write {
+		v.mu.RLock()
+		defer v.mu.RUnlock()
+		c.s = v.seen(c.now)
+		return 0, c.act.run(c)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c.s = v.s
+	c.s.reap(c.now)
+	if err := v.keepPast(c.now); err != nil {
+		return 0, err
+	}
+	// A bug in an action must not leave half of its changes behind.
+	done := false
+	defer func() {
+		if !done {
+			c.s.rollback()
+		}
+	}()
+	if err := c.act.run(c); err != nil {
+		return 0, err
+	}
+	done = true
+	if changed := c.s.changed || len(c.s.gone) > 0; !changed {
+		c.s.commit()
+		return c.s.gen, nil // an answer to a repeated call waits for the first one's change
+	}
+	c.s.commit()
+	select {
+	case v.changed <- struct{}{}:
+	default:
+	}
+	return c.s.gen, nil
+}
+
+// seen is the state that describes see.
+func (v *Server) seen(now time.Time) *state {
+	if v.o.Lag <= 0 {
+		return v.s
+	}
+	at := now.Add(-v.o.Lag)
+	for i := range v.past {
+		if v.past[i].at.After(at) {
+			return v.past[i].s
+		}
+	}
+	return v.s
+}
+
+// keepPast puts the present state aside before it changes, for describes that lag.
+func (v *Server) keepPast(now time.Time) *Error {
+	if v.o.Lag <= 0 {
+		return nil
+	}
+	old := now.Add(-v.o.Lag)
+	for len(v.past) > 0 && (!v.past[0].at.After(old) || len(v.past) >= maxLagStates) {
+		v.past = v.past[1:]
+	}
+	s, err := v.s.past(v.bookOptions())
+	if err != nil {
+		return errorf("InternalError", "An internal error has occurred")
+	}
+	v.past = append(v.past, pastState{at: now, s: s})
+	return nil
+}
+
+// asService gives errors of the request's form the codes of services other than EC2.
+func asService(service string, err *Error) *Error {
+	if service == serviceEC2 {
+		return err
+	}
+	switch err.Code {
+	case "InvalidParameterValue", "MissingParameter", "UnknownParameter", "InvalidParameterCombination":
+		if service == serviceCloudWatch {
+			return err
+		}
+		return &Error{Code: "ValidationError", Message: err.Message}
+	}
+	return err
+}
+
+const (
+	nsEC2        = "http://ec2.amazonaws.com/doc/2016-11-15/"
+	nsELB        = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
+	nsSTS        = "https://sts.amazonaws.com/doc/2011-06-15/"
+	nsCloudWatch = "http://monitoring.amazonaws.com/doc/2010-08-01/"
+)
+
+func namespace(service string) string {
+	switch service {
+	case serviceELB:
+		return nsELB
+	case serviceSTS:
+		return nsSTS
+	case serviceCloudWatch:
+		return nsCloudWatch
+	}
+	return nsEC2
+}
+
+// newAnswer writes what comes before the members of an answer.
+func newAnswer(q *request) *xmlWriter {
+	x := &xmlWriter{item: "item"}
+	x.b = append(x.b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n<"...)
+	x.b = append(x.b, q.action...)
+	x.b = append(x.b, `Response xmlns="`...)
+	x.b = append(x.b, namespace(q.service)...)
+	x.b = append(x.b, `">`...)
+	if q.proto == protocolEC2 {
+		x.str("requestId", q.id)
+		return x
+	}
+	x.item = "member"
+	x.open(q.action + "Result")
+	return x
+}
+
+func endAnswer(q *request, x *xmlWriter) []byte {
+	if q.proto != protocolEC2 {
+		x.close(q.action + "Result")
+		x.group("ResponseMetadata", func() { x.str("RequestId", q.id) })
+	}
+	x.close(q.action + "Response")
+	return x.b
+}
+
+// writeError answers with an error in the form of the protocol.
+func (v *Server) writeError(w http.ResponseWriter, q *request, err *Error) {
+	var b []byte
+	switch q.proto {
+	case protocolJSON:
+		w.Header().Set("X-Amzn-Query-Error", err.Code+";Sender")
+		b = encodeJSON(object{{"__type", "com.amazonaws.cloudwatch#" + err.Code}, {"message", err.Message}})
+	case protocolCBOR:
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+		w.Header().Set("X-Amzn-Query-Error", err.Code+";Sender")
+		b = encodeCBOR(object{{"__type", "com.amazonaws.cloudwatch#" + err.Code}, {"message", err.Message}})
+	case protocolQuery:
+		x := &xmlWriter{}
+		x.b = append(x.b, `<ErrorResponse xmlns="`+namespace(q.service)+`">`...)
+		x.group("Error", func() {
+			kind := "Sender"
+			if err.status() >= 500 {
+				kind = "Receiver"
+			}
+			x.str("Type", kind)
+			x.str("Code", err.Code)
+			x.str("Message", err.Message)
+		})
+		x.str("RequestId", q.id)
+		x.close("ErrorResponse")
+		b = x.b
+	default:
+		x := &xmlWriter{}
+		x.b = append(x.b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)
+		x.group("Response", func() {
+			x.group("Errors", func() {
+				x.group("Error", func() {
+					x.str("Code", err.Code)
+					x.str("Message", err.Message)
+				})
+			})
+			x.str("RequestID", q.id)
+		})
+		b = x.b
+	}
+	w.Header().Set("Content-Type", contentType(q.proto))
+	w.WriteHeader(err.status())
+	w.Write(b)
+}

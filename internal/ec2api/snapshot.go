@@ -1,0 +1,183 @@
+package ec2api
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"mirador/internal/mirror"
+)
+
+// Snapshot is all that the endpoint knows at one moment. It and everything in it is
+// immutable; snapshots share what did not change between them.
+type Snapshot struct {
+	Generation uint64 // grows with each change
+	Region     string
+	AccountID  string
+
+	VPCs             map[string]*VPC              // by id
+	Subnets          map[string]*Subnet           // by id
+	SecurityGroups   map[string]*SecurityGroup    // by id
+	NetworkACLs      map[string]*NetworkACL       // by id
+	RouteTables      map[string]*RouteTable       // by id
+	InternetGateways map[string]*InternetGateway  // by id
+	Interfaces       map[string]*NetworkInterface // by id
+	Instances        map[string]*Instance         // by id
+	LoadBalancers    map[string]*LoadBalancer     // by ARN
+	TargetGroups     map[string]*TargetGroup      // by ARN
+	Listeners        map[string]*Listener         // by ARN
+	EndpointServices map[string]*EndpointService  // by id
+	VPCEndpoints     map[string]*VPCEndpoint      // by id
+	PrefixLists      mirror.PrefixLists
+	Mirroring        mirror.BookState
+}
+
+func (s *state) snapshot() *Snapshot {
+	return &Snapshot{
+		Generation: s.gen, Region: s.meta.Region, AccountID: s.meta.AccountID,
+		VPCs: maps.Clone(s.vpcs.m), Subnets: maps.Clone(s.subnets.m), SecurityGroups: maps.Clone(s.groups.m),
+		NetworkACLs: maps.Clone(s.acls.m), RouteTables: maps.Clone(s.routeTables.m), InternetGateways: maps.Clone(s.gateways.m),
+		Interfaces: maps.Clone(s.enis.m), Instances: maps.Clone(s.instances.m),
+		LoadBalancers: maps.Clone(s.balancers.m), TargetGroups: maps.Clone(s.targetGroups.m), Listeners: maps.Clone(s.listeners.m),
+		EndpointServices: maps.Clone(s.services.m), VPCEndpoints: maps.Clone(s.endpoints.m),
+		PrefixLists: s.prefixLists(), Mirroring: s.book.State(),
+	}
+}
+
+// RouteTableOf returns the route table that a subnet uses: its own, else the main one
+// of the VPC.
+func (s *Snapshot) RouteTableOf(subnet string) *RouteTable {
+	var main *RouteTable
+	sub := s.Subnets[subnet]
+	if sub == nil {
+		return nil
+	}
+	for _, t := range s.RouteTables {
+		if t.VPC != sub.VPC {
+			continue
+		}
+		for _, a := range t.Associations {
+			if a.Subnet == subnet {
+				return t
+			}
+			if a.Main {
+				main = t
+			}
+		}
+	}
+	return main
+}
+
+// ACLOf returns the network ACL of a subnet.
+func (s *Snapshot) ACLOf(subnet string) *NetworkACL {
+	for _, a := range s.NetworkACLs {
+		if slices.ContainsFunc(a.Associations, func(x Association) bool { return x.Subnet == subnet }) {
+			return a
+		}
+	}
+	return nil
+}
+
+// MirrorInterface gives an interface in the terms of the mirroring model.
+func (s *Snapshot) MirrorInterface(id string) (mirror.Interface, bool) {
+	e := s.Interfaces[id]
+	if e == nil {
+		return mirror.Interface{}, false
+	}
+	m := e.mirror()
+	if v := s.VPCs[e.VPC]; v != nil {
+		m.VPCCIDRs = v.prefixes()
+	}
+	if i := s.Instances[m.InstanceID]; i != nil {
+		m.InstanceType = i.Type
+	}
+	return m, true
+}
+
+func (e *NetworkInterface) mirror() mirror.Interface {
+	m := mirror.Interface{
+		ID: e.ID, Kind: e.Kind, OwnerID: e.OwnerID, VPC: e.VPC, Subnet: e.Subnet, AZ: e.Zone, MAC: e.MAC,
+		Addrs: append(slices.Clone(e.Addrs), e.IPv6...), MTU: e.MTU,
+	}
+	if e.Attachment != nil {
+		m.InstanceID = e.Attachment.InstanceID
+	}
+	return m
+}
+
+func (v *VPC) prefixes() []netip.Prefix {
+	var out []netip.Prefix
+	for _, a := range v.CIDRs {
+		out = append(out, a.CIDR)
+	}
+	for _, a := range v.IPv6 {
+		out = append(out, a.CIDR)
+	}
+	return out
+}
+
+// Mirror gives a group in the terms of the mirroring model.
+func (g *SecurityGroup) Mirror() mirror.SecurityGroup {
+	out := mirror.SecurityGroup{ID: g.ID}
+	for _, r := range g.Rules {
+		m := mirror.GroupRule{
+			ID: r.ID, Protocol: protocolNumber(r.Protocol), From: r.From, To: r.To,
+			CIDR: r.CIDR, GroupID: r.GroupID, PrefixListID: r.PrefixListID,
+		}
+		if r.Egress {
+			out.Egress = append(out.Egress, m)
+		} else {
+			out.Ingress = append(out.Ingress, m)
+		}
+	}
+	return out
+}
+
+// Mirror gives a network ACL in the terms of the mirroring model.
+func (a *NetworkACL) Mirror() mirror.NetworkACL {
+	out := mirror.NetworkACL{ID: a.ID}
+	for _, e := range a.Entries {
+		r := mirror.ACLRule{Number: e.Number, Egress: e.Egress, Allow: e.Allow, Protocol: e.Protocol, CIDR: e.CIDR, Ports: e.Ports, ICMPType: -1, ICMPCode: -1}
+		if e.ICMPType != nil {
+			r.ICMPType = *e.ICMPType
+		}
+		if e.ICMPCode != nil {
+			r.ICMPCode = *e.ICMPCode
+		}
+		out.Entries = append(out.Entries, r)
+	}
+	return out
+}
+
+// Mirror gives a route table in the terms of the mirroring model. blackhole tells, for
+// the target of a route, whether it is gone.
+func (t *RouteTable) Mirror(blackhole func(target string) bool) mirror.RouteTable {
+	out := mirror.RouteTable{ID: t.ID}
+	for _, r := range t.Routes {
+		out.Routes = append(out.Routes, mirror.Route{
+			Destination: r.CIDR, PrefixListID: r.PrefixListID, Target: r.Target,
+			Blackhole: r.Target != "local" && blackhole(r.Target), Propagated: r.Origin == "EnableVgwRoutePropagation",
+		})
+	}
+	return out
+}
+
+// protocolNumber gives the IANA number of a security group rule's protocol.
+func protocolNumber(name string) int {
+	switch name {
+	case "tcp":
+		return 6
+	case "udp":
+		return 17
+	case "icmp":
+		return 1
+	case "icmpv6":
+		return 58
+	}
+	n, err := strconv.Atoi(name)
+	if err != nil {
+		return mirror.AnyProtocol
+	}
+	return n
+}

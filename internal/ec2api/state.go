@@ -1,0 +1,399 @@
+package ec2api
+
+import (
+	"cmp"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"mirador/internal/mirror"
+)
+
+// table holds resources of one kind by id. Values are replaced, never changed.
+type table[T any, P interface {
+	*T
+	resource() *Resource
+}] struct {
+	kind   string
+	s      *state
+	m      map[string]*T
+	lines  map[string][]byte // what the state file has of each
+	dirty  map[string]bool   // ids whose line is stale
+	sorted atomic.Pointer[[]*T]
+}
+
+func newTable[T any, P interface {
+	*T
+	resource() *Resource
+}](s *state, kind string) *table[T, P] {
+	t := &table[T, P]{kind: kind, s: s, m: map[string]*T{}, lines: map[string][]byte{}, dirty: map[string]bool{}}
+	s.tables = append(s.tables, t)
+	return t
+}
+
+// get returns the resource with this id, or nil.
+func (t *table[T, P]) get(id string) *T { return t.m[id] }
+
+// put adds v or replaces what has its id. It is undone when the action fails.
+func (t *table[T, P]) put(v *T) {
+	id := P(v).resource().ID
+	old := t.m[id]
+	t.m[id] = v
+	t.touch(id)
+	t.s.undo = append(t.s.undo, func() {
+		if old == nil {
+			delete(t.m, id)
+		} else {
+			t.m[id] = old
+		}
+		t.touch(id)
+	})
+}
+
+// del removes the resource with this id.
+func (t *table[T, P]) del(id string) {
+	old := t.m[id]
+	if old == nil {
+		return
+	}
+	delete(t.m, id)
+	t.touch(id)
+	t.s.undo = append(t.s.undo, func() {
+		t.m[id] = old
+		t.touch(id)
+	})
+}
+
+func (t *table[T, P]) touch(id string) {
+	t.dirty[id] = true
+	t.sorted.Store(nil)
+	t.s.changed = true
+}
+
+// all returns the resources, oldest first. The slice is shared: do not change it.
+func (t *table[T, P]) all() []*T {
+	if p := t.sorted.Load(); p != nil {
+		return *p
+	}
+	list := slices.SortedFunc(maps.Values(t.m), func(a, b *T) int {
+		return cmp.Compare(P(a).resource().Seq, P(b).resource().Seq)
+	})
+	t.sorted.Store(&list)
+	return list
+}
+
+// tabler is a table of any kind, for the state file.
+type tabler interface {
+	name() string
+	load(line []byte) error
+	refresh() error
+	each(func(line []byte))
+	count() int
+	tagged(id string) (*Resource, bool)
+	setTags(id string, tags []mirror.Tag)
+	eachTagged(func(*Resource))
+}
+
+func (t *table[T, P]) name() string { return t.kind }
+func (t *table[T, P]) count() int   { return len(t.m) }
+
+func (t *table[T, P]) load(line []byte) error {
+	v := new(T)
+	if err := json.Unmarshal(line, v); err != nil {
+		return err
+	}
+	id := P(v).resource().ID
+	t.m[id] = v
+	t.lines[id] = slices.Clone(line)
+	t.s.seq = max(t.s.seq, P(v).resource().Seq)
+	return nil
+}
+
+// refresh writes stale lines anew.
+func (t *table[T, P]) refresh() error {
+	for id := range t.dirty {
+		v := t.m[id]
+		if v == nil {
+			delete(t.lines, id)
+			continue
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		t.lines[id] = b
+	}
+	clear(t.dirty)
+	return nil
+}
+
+func (t *table[T, P]) each(f func([]byte)) {
+	for _, v := range t.all() {
+		f(t.lines[P(v).resource().ID])
+	}
+}
+
+func (t *table[T, P]) tagged(id string) (*Resource, bool) {
+	v := t.m[id]
+	if v == nil {
+		return nil, false
+	}
+	return P(v).resource(), true
+}
+
+func (t *table[T, P]) setTags(id string, tags []mirror.Tag) {
+	c := *t.m[id]
+	P(&c).resource().Tags = tags
+	t.put(&c)
+}
+
+func (t *table[T, P]) eachTagged(f func(*Resource)) {
+	for _, v := range t.all() {
+		f(P(v).resource())
+	}
+}
+
+// meta is what the state file has beside resources.
+type meta struct {
+	Region    string `json:"region"`
+	AccountID string `json:"accountId"`
+	PageKey   []byte `json:"pageKey"`
+	// Tokens remembers what client tokens of actions other than those of mirroring made,
+	// oldest first.
+	Tokens []token `json:"tokens,omitempty"`
+	// Sessions are the temporary credentials that AssumeRole gave out.
+	Sessions []stsSession `json:"sessions,omitempty"`
+}
+
+type token struct {
+	Action string   `json:"action"`
+	Token  string   `json:"token"`
+	Digest string   `json:"digest"`
+	IDs    []string `json:"ids"`
+}
+
+type stsSession struct {
+	AccessKey string    `json:"accessKey"`
+	Secret    string    `json:"secret"`
+	Token     string    `json:"token"`
+	ARN       string    `json:"arn"`
+	UserID    string    `json:"userId"`
+	Until     time.Time `json:"until"`
+}
+
+// state is everything that the endpoint knows. The server's lock guards it.
+type state struct {
+	meta    meta
+	gen     uint64 // counts committed changes
+	seq     uint64 // of the newest resource
+	changed bool   // in the action that runs
+	undo    []func()
+	gone    []string // interfaces deleted by it
+	tables  []tabler
+
+	vpcs         *table[VPC, *VPC]
+	subnets      *table[Subnet, *Subnet]
+	groups       *table[SecurityGroup, *SecurityGroup]
+	acls         *table[NetworkACL, *NetworkACL]
+	routeTables  *table[RouteTable, *RouteTable]
+	gateways     *table[InternetGateway, *InternetGateway]
+	enis         *table[NetworkInterface, *NetworkInterface]
+	instances    *table[Instance, *Instance]
+	volumes      *table[Volume, *Volume]
+	keys         *table[KeyPair, *KeyPair]
+	balancers    *table[LoadBalancer, *LoadBalancer]
+	targetGroups *table[TargetGroup, *TargetGroup]
+	listeners    *table[Listener, *Listener]
+	services     *table[EndpointService, *EndpointService]
+	endpoints    *table[VPCEndpoint, *VPCEndpoint]
+
+	book     *mirror.Book
+	bookGen  uint64 // gen of the book's last change
+	bookLine []byte // of the state file; nil: stale
+
+	addrs     map[string]map[netip.Addr]string // subnet -> address -> interface
+	addrHints map[string]netip.Addr            // subnet -> where to look for the next free address
+	random    io.Reader
+}
+
+func newState(m meta, random io.Reader) *state {
+	s := &state{meta: m, random: random, addrs: map[string]map[netip.Addr]string{}, addrHints: map[string]netip.Addr{}}
+	s.vpcs = newTable[VPC](s, "vpc")
+	s.subnets = newTable[Subnet](s, "subnet")
+	s.groups = newTable[SecurityGroup](s, "security-group")
+	s.acls = newTable[NetworkACL](s, "network-acl")
+	s.routeTables = newTable[RouteTable](s, "route-table")
+	s.gateways = newTable[InternetGateway](s, "internet-gateway")
+	s.enis = newTable[NetworkInterface](s, "network-interface")
+	s.instances = newTable[Instance](s, "instance")
+	s.volumes = newTable[Volume](s, "volume")
+	s.keys = newTable[KeyPair](s, "key-pair")
+	s.balancers = newTable[LoadBalancer](s, "load-balancer")
+	s.targetGroups = newTable[TargetGroup](s, "target-group")
+	s.listeners = newTable[Listener](s, "listener")
+	s.services = newTable[EndpointService](s, "vpc-endpoint-service")
+	s.endpoints = newTable[VPCEndpoint](s, "vpc-endpoint")
+	return s
+}
+
+// past returns a copy of s for describes that lag behind.
+func (s *state) past(o mirror.BookOptions) (*state, error) {
+	c := newState(s.meta, s.random)
+	c.gen, c.seq = s.gen, s.seq
+	c.vpcs.m, c.subnets.m, c.groups.m = maps.Clone(s.vpcs.m), maps.Clone(s.subnets.m), maps.Clone(s.groups.m)
+	c.acls.m, c.routeTables.m, c.gateways.m = maps.Clone(s.acls.m), maps.Clone(s.routeTables.m), maps.Clone(s.gateways.m)
+	c.enis.m, c.instances.m, c.volumes.m = maps.Clone(s.enis.m), maps.Clone(s.instances.m), maps.Clone(s.volumes.m)
+	c.keys.m, c.balancers.m, c.targetGroups.m = maps.Clone(s.keys.m), maps.Clone(s.balancers.m), maps.Clone(s.targetGroups.m)
+	c.listeners.m, c.services.m, c.endpoints.m = maps.Clone(s.listeners.m), maps.Clone(s.services.m), maps.Clone(s.endpoints.m)
+	c.indexAddrs()
+	var err error
+	c.book, err = mirror.NewBook(o, s.book.State())
+	return c, err
+}
+
+// rollback takes back what the action that runs has put into tables.
+func (s *state) rollback() {
+	for _, f := range slices.Backward(s.undo) {
+		f()
+	}
+	s.undo, s.gone, s.changed = s.undo[:0], s.gone[:0], false
+}
+
+// commit makes the action that ran final.
+func (s *state) commit() {
+	for _, id := range s.gone {
+		if len(s.book.InterfaceDeleted(id)) > 0 {
+			s.touchBook()
+		}
+	}
+	if s.changed {
+		s.gen++
+	}
+	clear(s.undo)
+	s.undo, s.gone, s.changed = s.undo[:0], s.gone[:0], false
+}
+
+// newID makes an id as EC2 has them: prefix and 17 hexadecimal digits.
+func (s *state) newID(prefix string) string {
+	var b [9]byte
+	s.rand(b[:])
+	return prefix + hex.EncodeToString(b[:])[:17]
+}
+
+func (s *state) hex(n int) string {
+	b := make([]byte, (n+1)/2)
+	s.rand(b)
+	return hex.EncodeToString(b)[:n]
+}
+
+func (s *state) rand(b []byte) {
+	if _, err := io.ReadFull(s.random, b); err != nil {
+		panic("random source: " + err.Error()) // crypto/rand does not fail
+	}
+}
+
+// res starts a resource.
+func (s *state) res(id string, now time.Time, tags []mirror.Tag) Resource {
+	s.seq++
+	return Resource{ID: id, Seq: s.seq, Created: now.UTC().Truncate(time.Millisecond), OwnerID: s.meta.AccountID, Tags: tags}
+}
+
+// indexAddrs rebuilds the table of used addresses.
+func (s *state) indexAddrs() {
+	clear(s.addrs)
+	for _, e := range s.enis.m {
+		s.takeAddrs(e)
+	}
+}
+
+func (s *state) takeAddrs(e *NetworkInterface) {
+	used := s.addrs[e.Subnet]
+	if used == nil {
+		used = map[netip.Addr]string{}
+		s.addrs[e.Subnet] = used
+	}
+	for _, a := range e.Addrs {
+		used[a] = e.ID
+	}
+	for _, a := range e.IPv6 {
+		used[a] = e.ID
+	}
+}
+
+func (s *state) freeAddrs(e *NetworkInterface) {
+	used := s.addrs[e.Subnet]
+	for _, a := range e.Addrs {
+		delete(used, a)
+	}
+	for _, a := range e.IPv6 {
+		delete(used, a)
+	}
+	if len(e.Addrs) > 0 && (!s.addrHints[e.Subnet].IsValid() || e.Addrs[0].Less(s.addrHints[e.Subnet])) {
+		delete(s.addrHints, e.Subnet)
+	}
+}
+
+// putENI is enis.put that keeps the table of addresses right.
+func (s *state) putENI(e *NetworkInterface) {
+	if old := s.enis.get(e.ID); old != nil {
+		s.freeAddrs(old)
+		s.undo = append(s.undo, func() { s.takeAddrs(old) })
+	}
+	s.takeAddrs(e)
+	s.undo = append(s.undo, func() { s.freeAddrs(e) })
+	s.enis.put(e)
+}
+
+// delENI removes an interface and the mirror sessions whose source it is.
+func (s *state) delENI(id string) {
+	e := s.enis.get(id)
+	if e == nil {
+		return
+	}
+	s.freeAddrs(e)
+	s.undo = append(s.undo, func() { s.takeAddrs(e) })
+	s.enis.del(id)
+	// The book takes nothing back: it hears of it when the action has succeeded.
+	s.gone = append(s.gone, id)
+}
+
+func (s *state) touchBook() {
+	s.changed, s.bookLine = true, nil
+	s.bookGen = s.gen + 1
+}
+
+// findToken returns what a client token has made, or refuses it when the request was
+// another one.
+func (s *state) findToken(action, tok, digest string) ([]string, *Error) {
+	if tok == "" {
+		return nil, nil
+	}
+	for _, t := range s.meta.Tokens {
+		if t.Action == action && t.Token == tok {
+			if t.Digest != digest {
+				return nil, errorf("IdempotentParameterMismatch", "The client token you have provided is associated with a resource that was created with different parameters")
+			}
+			return t.IDs, nil
+		}
+	}
+	return nil, nil
+}
+
+func (s *state) keepToken(action, tok, digest string, ids ...string) {
+	if tok == "" {
+		return
+	}
+	old := s.meta.Tokens
+	s.undo = append(s.undo, func() { s.meta.Tokens = old })
+	list := append(slices.Clone(old), token{Action: action, Token: tok, Digest: digest, IDs: ids})
+	if len(list) > maxTokens {
+		list = list[len(list)-maxTokens:]
+	}
+	s.meta.Tokens = list
+	s.changed = true
+}

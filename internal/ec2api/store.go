@@ -1,0 +1,239 @@
+package ec2api
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"mirador/internal/mirror"
+)
+
+// The state file is text: a head line, then one JSON line for each resource. It is
+// written whole beside the old one, synced, and renamed over it; the old one stays as
+// state.jsonl.bak. An answer to a mutating call goes out after the file that has its
+// change is on disk; calls that come while a write is under way share the next one.
+const (
+	stateName    = "state.jsonl"
+	stateVersion = 1
+)
+
+type stateHead struct {
+	Format  string `json:"format"` // "mirador-ec2api"
+	Version int    `json:"version"`
+	Lines   int    `json:"lines"`
+	Bytes   int    `json:"bytes"`
+	CRC     uint32 `json:"crc32c"`
+	Gen     uint64 `json:"generation"`
+}
+
+type stateLine struct {
+	Kind  string          `json:"k"`
+	Value json.RawMessage `json:"v"`
+}
+
+// ErrState is wrapped by errors about a state file that cannot be used.
+var ErrState = errors.New("state file")
+
+// store keeps a state in a folder.
+type store struct {
+	dir  string
+	lock *os.File
+
+	mu      sync.Mutex // mu guards what follows; it is held while a file is written
+	written uint64     // generation on disk
+	writes  int        // files written, for tests of group commit
+}
+
+func openStore(dir string) (*store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return &store{dir: dir, lock: lock}, nil
+}
+
+func (d *store) close() error { return d.lock.Close() }
+
+// load reads the state file. It returns nil and no error when there is none.
+func (d *store) load(random io.Reader, o mirror.BookOptions) (*state, error) {
+	path := filepath.Join(d.dir, stateName)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxStateFile))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	s, err := decodeState(b, random, o)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w; the one before it is %s.bak", ErrState, path, err, path)
+	}
+	d.written = s.gen
+	return s, nil
+}
+
+func decodeState(b []byte, random io.Reader, o mirror.BookOptions) (*state, error) {
+	first, body, ok := bytes.Cut(b, []byte("\n"))
+	var head stateHead
+	if !ok || json.Unmarshal(first, &head) != nil || head.Format != "mirador-ec2api" {
+		return nil, errors.New("not a state file")
+	}
+	if head.Version != stateVersion {
+		return nil, fmt.Errorf("version %d, this program reads version %d", head.Version, stateVersion)
+	}
+	if head.Bytes != len(body) {
+		return nil, fmt.Errorf("cut off: %d bytes instead of %d", len(body), head.Bytes)
+	}
+	if crc := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)); crc != head.CRC {
+		return nil, errors.New("checksum is wrong")
+	}
+	s := newState(meta{}, random)
+	s.gen = head.Gen
+	kinds := map[string]tabler{}
+	for _, t := range s.tables {
+		kinds[t.name()] = t
+	}
+	var book mirror.BookState
+	for n, line := range bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n")) {
+		var l stateLine
+		err := json.Unmarshal(line, &l)
+		switch {
+		case err != nil:
+		case l.Kind == "meta":
+			err = json.Unmarshal(l.Value, &s.meta)
+		case l.Kind == "mirroring":
+			err = json.Unmarshal(l.Value, &book)
+		case kinds[l.Kind] != nil:
+			err = kinds[l.Kind].load(l.Value)
+		default:
+			err = fmt.Errorf("unknown kind %q", l.Kind)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n+2, err)
+		}
+	}
+	s.indexAddrs()
+	o.AccountID = s.meta.AccountID
+	var err error
+	if s.book, err = mirror.NewBook(o, book); err != nil {
+		return nil, fmt.Errorf("mirroring: %w", err)
+	}
+	return s, nil
+}
+
+// encode writes s. Only lines of what has changed are made anew.
+func (s *state) encode() ([]byte, error) {
+	var b bytes.Buffer
+	lines := 0
+	add := func(kind string, line []byte) {
+		b.WriteString(`{"k":"`)
+		b.WriteString(kind)
+		b.WriteString(`","v":`)
+		b.Write(line)
+		b.WriteString("}\n")
+		lines++
+	}
+	m, err := json.Marshal(s.meta)
+	if err != nil {
+		return nil, err
+	}
+	add("meta", m)
+	if s.bookLine == nil {
+		if s.bookLine, err = json.Marshal(s.book.State()); err != nil {
+			return nil, err
+		}
+	}
+	add("mirroring", s.bookLine)
+	for _, t := range s.tables {
+		if err := t.refresh(); err != nil {
+			return nil, err
+		}
+		t.each(func(line []byte) { add(t.name(), line) })
+	}
+	body := b.Bytes()
+	head, err := json.Marshal(stateHead{
+		Format: "mirador-ec2api", Version: stateVersion, Lines: lines, Bytes: len(body),
+		CRC: crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), Gen: s.gen,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(append(head, '\n'), body...), nil
+}
+
+// sync returns when the generation gen is on disk. encode is called to get the newest
+// state and its generation; it takes the server's lock itself.
+func (d *store) sync(gen uint64, encode func() ([]byte, uint64, error)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.written >= gen {
+		return nil // somebody else's write had it
+	}
+	b, now, err := encode()
+	if err != nil {
+		return err
+	}
+	if err := d.write(b); err != nil {
+		return err
+	}
+	d.written = now
+	d.writes++
+	return nil
+}
+
+func (d *store) write(b []byte) error {
+	path := filepath.Join(d.dir, stateName)
+	tmp, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer tmp.Close()
+	w := bufio.NewWriterSize(tmp, 1<<16)
+	if _, err := w.Write(b); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	// Keep what is there now: a second name for it, put in place by one rename.
+	os.Remove(path + ".bak.tmp")
+	if err := os.Link(path, path+".bak.tmp"); err == nil {
+		if err := os.Rename(path+".bak.tmp", path+".bak"); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return err
+	}
+	return syncDir(d.dir)
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
