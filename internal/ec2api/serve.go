@@ -272,6 +272,11 @@ func (v *Server) serviceOf(q *request, cred *credential) string {
 func (v *Server) authenticate(q *request) *Error {
 	now := v.o.Now()
 	if v.o.AnyAuth {
+		// A web page can make a browser on this machine send such a request; no AWS client
+		// has an origin.
+		if q.r.Header.Get("Origin") != "" || q.r.Header.Get("Sec-Fetch-Site") != "" {
+			return &Error{Code: "UnauthorizedOperation", Message: "Requests of web pages are not taken without signatures"}
+		}
 		q.who = v.user("")
 		if q.cred != nil {
 			q.who = v.user(q.cred.accessKey)
@@ -379,6 +384,11 @@ func (v *Server) run(q *request, act *action) ([]byte, *Error) {
 		return encodeJSON(c.result), nil
 	case protocolCBOR:
 		return encodeCBOR(c.result), nil
+	}
+	if o, ok := c.result.(object); ok {
+		for _, f := range o {
+			c.x.any(f.name, f.value)
+		}
 	}
 	return endAnswer(q, c.x), nil
 }

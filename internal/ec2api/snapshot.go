@@ -33,7 +33,14 @@ type Snapshot struct {
 	Mirroring        mirror.BookState
 }
 
-func (s *state) snapshot() *Snapshot {
+// snapshot takes the mirroring part from the one before if that has not changed since.
+func (s *state) snapshot(before *Snapshot) *Snapshot {
+	var book mirror.BookState
+	if before != nil && before.Generation >= s.bookGen {
+		book = before.Mirroring
+	} else {
+		book = s.book.State()
+	}
 	return &Snapshot{
 		Generation: s.gen, Region: s.meta.Region, AccountID: s.meta.AccountID,
 		VPCs: maps.Clone(s.vpcs.m), Subnets: maps.Clone(s.subnets.m), SecurityGroups: maps.Clone(s.groups.m),
@@ -41,7 +48,7 @@ func (s *state) snapshot() *Snapshot {
 		Interfaces: maps.Clone(s.enis.m), Instances: maps.Clone(s.instances.m),
 		LoadBalancers: maps.Clone(s.balancers.m), TargetGroups: maps.Clone(s.targetGroups.m), Listeners: maps.Clone(s.listeners.m),
 		EndpointServices: maps.Clone(s.services.m), VPCEndpoints: maps.Clone(s.endpoints.m),
-		PrefixLists: s.prefixLists(), Mirroring: s.book.State(),
+		PrefixLists: s.prefixLists(), Mirroring: book,
 	}
 }
 

@@ -216,13 +216,14 @@ type state struct {
 	bookGen  uint64 // gen of the book's last change
 	bookLine []byte // of the state file; nil: stale
 
-	addrs     map[string]map[netip.Addr]string // subnet -> address -> interface
-	addrHints map[string]netip.Addr            // subnet -> where to look for the next free address
-	random    io.Reader
+	addrs      map[string]map[netip.Addr]string // subnet -> address -> interface
+	addrHints  map[string]netip.Addr            // subnet -> where to look for the next free address
+	atInstance map[string][]*NetworkInterface   // instance -> its interfaces, in no order
+	random     io.Reader
 }
 
 func newState(m meta, random io.Reader) *state {
-	s := &state{meta: m, random: random, addrs: map[string]map[netip.Addr]string{}, addrHints: map[string]netip.Addr{}}
+	s := &state{meta: m, random: random, addrs: map[string]map[netip.Addr]string{}, addrHints: map[string]netip.Addr{}, atInstance: map[string][]*NetworkInterface{}}
 	s.vpcs = newTable[VPC](s, "vpc")
 	s.subnets = newTable[Subnet](s, "subnet")
 	s.groups = newTable[SecurityGroup](s, "security-group")
@@ -303,15 +304,19 @@ func (s *state) res(id string, now time.Time, tags []mirror.Tag) Resource {
 	return Resource{ID: id, Seq: s.seq, Created: now.UTC().Truncate(time.Millisecond), OwnerID: s.meta.AccountID, Tags: tags}
 }
 
-// indexAddrs rebuilds the table of used addresses.
+// indexAddrs rebuilds the tables of used addresses and of the interfaces of instances.
 func (s *state) indexAddrs() {
 	clear(s.addrs)
+	clear(s.atInstance)
 	for _, e := range s.enis.m {
 		s.takeAddrs(e)
 	}
 }
 
 func (s *state) takeAddrs(e *NetworkInterface) {
+	if e.Attachment != nil {
+		s.atInstance[e.Attachment.InstanceID] = append(s.atInstance[e.Attachment.InstanceID], e)
+	}
 	used := s.addrs[e.Subnet]
 	if used == nil {
 		used = map[netip.Addr]string{}
@@ -326,6 +331,13 @@ func (s *state) takeAddrs(e *NetworkInterface) {
 }
 
 func (s *state) freeAddrs(e *NetworkInterface) {
+	if e.Attachment != nil {
+		id := e.Attachment.InstanceID
+		s.atInstance[id] = slices.DeleteFunc(s.atInstance[id], func(o *NetworkInterface) bool { return o.ID == e.ID })
+		if len(s.atInstance[id]) == 0 {
+			delete(s.atInstance, id)
+		}
+	}
 	used := s.addrs[e.Subnet]
 	for _, a := range e.Addrs {
 		delete(used, a)
