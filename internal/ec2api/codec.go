@@ -153,12 +153,6 @@ func (d *cborReader) head() (major byte, arg uint64, indefinite, ok bool) {
 	for _, c := range d.b[:n] {
 		arg = arg<<8 | uint64(c)
 	}
-	if major == 7 {
-		arg |= uint64(n) << 60 // floats: how many bytes they have
-		if n == 8 {
-			arg = binary.BigEndian.Uint64(d.b)
-		}
-	}
 	d.b = d.b[n:]
 	return major, arg, false, true
 }
