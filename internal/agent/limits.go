@@ -17,6 +17,24 @@ const (
 	DefaultDelay = 2 * time.Millisecond
 	// DefaultBurst of a Limit.
 	DefaultBurst = 20 * time.Millisecond
+	// maxBatch is how many datagrams are handed to a Sender at once, at most: as many as one
+	// system call takes (UIO_MAXIOV).
+	maxBatch = 1024
+	// arenaSize holds the segments of some twenty frames of 64 KiB; what does not fit is sent
+	// in two batches.
+	arenaSize = 2 << 20
+	// maxBits is the highest Limit, in bits or packets a second.
+	maxBits = 1e13
+	// sendBuffer of a socket, in bytes. Frames wait in it only while the driver has them.
+	sendBuffer = 4 << 20
+	// maxDestinations is how many outer destinations a Host knows at a time: sessions have
+	// 3 at most, a load balancer node each. The oldest goes first.
+	maxDestinations = 64
+	// proveEvery is how often the kernel sends one packet itself: so it goes on asking
+	// whether the neighbour is still there (delay_first_probe_time is 5 s).
+	proveEvery = 5 * time.Second
+	// settle is how long changes of the host's network are collected.
+	settle = 5 * time.Millisecond
 	// DefaultMark of sockets that send mirrored packets ("mira").
 	DefaultMark = 0x6d697261
 )

@@ -50,8 +50,10 @@ func (o Options) Validate() error {
 		return fmt.Errorf("agent: ring of %d bytes, want %d to %d", o.RingBytes, minRing, maxRing)
 	case o.Delay < 0 || o.Delay > time.Second:
 		return fmt.Errorf("agent: delay of %v, want up to 1s", o.Delay)
-	case o.Limit.BitsPerSecond < 0 || o.Limit.PacketsPerSecond < 0 || o.Limit.Burst < 0 || o.Limit.Burst > time.Minute:
-		return errors.New("agent: limit below 0, or a burst of more than a minute")
+	case o.Limit.BitsPerSecond < 0 || o.Limit.BitsPerSecond > maxBits || o.Limit.PacketsPerSecond < 0 || o.Limit.PacketsPerSecond > maxBits:
+		return fmt.Errorf("agent: limit out of range, want 0 to %d", int64(maxBits))
+	case o.Limit.Burst < 0 || o.Limit.Burst > time.Minute:
+		return errors.New("agent: a burst of more than a minute")
 	}
 	return nil
 }

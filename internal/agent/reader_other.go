@@ -1,0 +1,7 @@
+//go:build !linux
+
+package agent
+
+import "mirador/internal/capture"
+
+func openReader(Options) (capture.Reader, error) { return nil, capture.ErrUnsupported }

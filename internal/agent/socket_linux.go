@@ -1,0 +1,122 @@
+package agent
+
+import (
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket sends datagrams in batches. Its zero value has no descriptor yet.
+type socket struct {
+	fd   int
+	msgs []mmsghdr
+	iovs []unix.Iovec
+	at   []int // index in the caller's batch
+	link bool  // datagrams go out with the link header before them
+}
+
+// mmsghdr is struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+	_   [4]byte
+}
+
+// newSocket wraps fd, which it closes in the end.
+func newSocket(fd int, link bool) socket {
+	return socket{fd: fd, msgs: make([]mmsghdr, maxBatch), iovs: make([]unix.Iovec, maxBatch), at: make([]int, 0, maxBatch), link: link}
+}
+
+// openPacket opens a socket for frames of any interface, which receives none.
+func openPacket(mark uint32) (socket, error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return socket{}, os.NewSyscallError("socket AF_PACKET", err)
+	}
+	// Straight to the driver: mirrored traffic does not wait in the queue of production
+	// traffic, it is dropped when the driver has no room. And no tap sees it.
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+		unix.Close(fd)
+		return socket{}, os.NewSyscallError("setsockopt PACKET_QDISC_BYPASS", err)
+	}
+	setBuffers(fd, mark)
+	return newSocket(fd, true), nil
+}
+
+// openRaw opens a socket for IP packets with their header.
+func openRaw(family int, mark uint32) (socket, error) {
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return socket{}, os.NewSyscallError("socket IPPROTO_RAW", err)
+	}
+	if family == unix.AF_INET {
+		// The kernel fragments what is too long instead of refusing it, as it must not: the
+		// program has cut frames to the target's MTU. Refuse it, and count.
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO)
+	}
+	setBuffers(fd, mark)
+	return newSocket(fd, false), nil
+}
+
+// setBuffers asks for a larger send buffer and sets the mark. Both are refused without
+// CAP_NET_ADMIN on some kernels: then the buffer is smaller, and the agent's packets are
+// told by their address alone.
+func setBuffers(fd int, mark uint32) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+	}
+	if mark != 0 {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark))
+	}
+}
+
+func (s *socket) close() {
+	if s.fd > 0 {
+		unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+// add queues packet i of a batch, which begins at b[0], to the address. There is room
+// for maxBatch.
+func (s *socket) add(i int, b []byte, name *byte, nameLen uint32) {
+	k := len(s.at)
+	s.at = append(s.at, i)
+	iov := &s.iovs[k]
+	iov.Base = &b[0]
+	iov.SetLen(len(b))
+	m := &s.msgs[k].hdr
+	m.Name, m.Namelen = name, nameLen
+	m.Iov = iov
+	m.SetIovlen(1)
+}
+
+// flush sends what is queued and sets the fate of what it cannot send.
+func (s *socket) flush(batch []Datagram) (last error) {
+	n := len(s.at)
+	for k := 0; k < n; {
+		sent, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.msgs[k])), uintptr(n-k), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			k += int(sent)
+		case unix.EINTR:
+		case unix.EAGAIN:
+			// The send buffer is full, and will not be less so at once.
+			for ; k < n; k++ {
+				batch[s.at[k]].Fate = Busy
+			}
+		case unix.ENOBUFS:
+			batch[s.at[k]].Fate = Busy
+			k++
+		default:
+			batch[s.at[k]].Fate = Failed
+			last = os.NewSyscallError("sendmmsg", errno)
+			k++
+		}
+	}
+	runtime.KeepAlive(batch)
+	s.at = s.at[:0]
+	return last
+}
