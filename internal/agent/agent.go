@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,11 @@ type Mirror struct {
 	plan   atomic.Pointer[compiled]
 	counts counts
 	last   atomic.Pointer[error] // why the last packet could not be sent
+
+	// using is held while frames are used, so that Close does not free them under us; closed
+	// is guarded by it.
+	using  sync.Mutex
+	closed bool
 
 	// What follows belongs to the goroutine that runs the Mirror.
 	running atomic.Bool
@@ -94,8 +100,13 @@ func (m *Mirror) LastError() error {
 	return nil
 }
 
-// Close frees the interface. A running Run returns.
-func (m *Mirror) Close() error { return m.reader.Close() }
+// Close frees the interface. A running Run ends with its batch.
+func (m *Mirror) Close() error {
+	m.using.Lock()
+	defer m.using.Unlock()
+	m.closed = true
+	return m.reader.Close()
+}
 
 // Run mirrors until ctx is done, the Mirror is closed or the reader has no more frames.
 // Then it returns nil. It must be called once.
@@ -105,7 +116,7 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		m.reader.Close()
+		m.Close()
 		close(closed)
 	})
 	defer func() {
@@ -115,17 +126,24 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}()
 	for {
 		err := m.reader.Read(&m.batch, -1)
-		if len(m.batch.Frames) > 0 {
-			m.step(m.plan.Load())
-		}
+		m.work()
 		switch {
 		case err == nil:
 		case err == io.EOF || errors.Is(err, capture.ErrClosed):
 			return nil
 		default:
-			m.reader.Close()
+			m.Close()
 			return err
 		}
+	}
+}
+
+// work mirrors what was read, unless the Mirror is closed already.
+func (m *Mirror) work() {
+	m.using.Lock()
+	defer m.using.Unlock()
+	if !m.closed && len(m.batch.Frames) > 0 {
+		m.step(m.plan.Load())
 	}
 }
 
@@ -169,7 +187,7 @@ func (m *Mirror) frame(c *compiled, f *capture.Frame) {
 	m.tally.frames += uint64(s.n)
 	m.tally.bytes += uint64(s.bytes)
 	if !d.Mirror {
-		m.tally.notMirrored[d.Reason%reasons] += uint64(s.n)
+		m.tally.notMirrored[d.Reason] += uint64(s.n)
 		return
 	}
 	l := &c.lanes[d.Session]
@@ -185,9 +203,10 @@ func (m *Mirror) frame(c *compiled, f *capture.Frame) {
 		return
 	}
 	j := job{c: c, lane: d.Session, out: out, port: c.program.SourcePort(p, d), d: d}
-	if l.header.cookie > 0 {
-		j.flow = uint32(p.SymmetricHash(0))
+	if len(l.headers) > 1 || l.headers[0].cookie > 0 {
+		j.flow = uint32(p.SymmetricHash(0) >> 32)
 	}
+	j.header = &l.headers[uint64(j.flow)*uint64(len(l.headers))>>32]
 	if f.Offload.Segments != capture.SegmentsNone {
 		m.cut(&j, f, p, &s)
 		return
@@ -202,27 +221,28 @@ func (m *Mirror) frame(c *compiled, f *capture.Frame) {
 	if d.CutByMTU {
 		l.now.cutMTU++
 	}
-	if !m.admit(&j, f.WireLen, l.header.len+n) {
+	if !m.admit(&j, f.WireLen, j.header.len+n) {
 		return
 	}
 	if len(f.Room) >= room {
 		buf := f.Room[:len(f.Room)+n]
-		m.send(&j, buf, len(f.Room)-l.header.len, f.WireLen)
+		m.send(&j, buf, len(f.Room)-j.header.len, f.WireLen)
 		return
 	}
 	buf := m.alloc(c, room+n)
 	copy(buf[room:], f.Data[:n])
-	m.send(&j, buf, room-l.header.len, f.WireLen)
+	m.send(&j, buf, room-j.header.len, f.WireLen)
 }
 
 // job is a frame that is being mirrored.
 type job struct {
-	c    *compiled
-	lane int
-	out  bool
-	port uint16
-	flow uint32
-	d    mirror.Decision
+	c      *compiled
+	lane   int
+	header *header
+	out    bool
+	port   uint16
+	flow   uint32
+	d      mirror.Decision
 }
 
 // way is the index of counters by direction.
@@ -269,9 +289,9 @@ func (m *Mirror) alloc(c *compiled, n int) []byte {
 // after them and ends with buf.
 func (m *Mirror) send(j *job, buf []byte, off, wire int) {
 	l := &j.c.lanes[j.lane]
-	l.header.put(buf[off:], j.port, j.flow, len(buf)-off-l.header.len)
+	j.header.put(buf[off:], j.port, j.flow, len(buf)-off-j.header.len)
 	b := &j.c.boxes[l.box]
-	b.batch = append(b.batch, Datagram{Buf: buf, Off: off, Route: l.route})
+	b.batch = append(b.batch, Datagram{Buf: buf, Off: off, Route: j.header.route})
 	b.notes = append(b.notes, note{lane: j.lane, out: j.out, bytes: wire})
 	if len(b.batch) == cap(b.batch) {
 		m.empty(j.c, b)

@@ -30,7 +30,7 @@ type Counters struct {
 	NetworkPacketsSkipMirrorOut uint64 `json:"NetworkPacketsSkipMirrorOut"`
 
 	// NotMirrored is the frames that no session took, by mirror.Reason.
-	NotMirrored [reasons]uint64 `json:"-"`
+	NotMirrored [mirror.NumReasons]uint64 `json:"-"`
 	// ErrorsSend, ErrorsNoTarget and ErrorsSegments are frames that a session took and that
 	// could not be sent, whose target is away, and that could not be cut to wire size.
 	ErrorsSend     uint64 `json:"errors_send"`
@@ -64,9 +64,6 @@ type SessionCounters struct {
 	Current        bool   `json:"current"` // part of the present plan
 }
 
-// reasons is more than there are of mirror.Reason.
-const reasons = 32
-
 // Passed returns the number of frames that no session took.
 func (c *Counters) Passed() (n uint64) {
 	for _, v := range c.NotMirrored {
@@ -94,7 +91,7 @@ func (c *Counters) Imbalance() int64 {
 // tally is what one batch adds, written by the one goroutine that runs the Mirror.
 type tally struct {
 	frames, bytes                uint64
-	notMirrored                  [reasons]uint64
+	notMirrored                  [mirror.NumReasons]uint64
 	mirror, skip                 [2]uint64 // bytes, by direction: in, out
 	mirrorPackets, skipPackets   [2]uint64
 	errSend, errTarget, errSplit uint64

@@ -31,7 +31,7 @@ type Host struct {
 
 	// mu guards what follows.
 	mu     sync.Mutex
-	frames socket // AF_PACKET
+	frames *txRing // nil with IPOnly
 	raw4   socket
 	raw6   socket
 	known  []*destination
@@ -74,16 +74,15 @@ func NewHost(o HostOptions) (*Host, error) {
 	if o.IPOnly {
 		return h, nil
 	}
-	if h.frames, err = openPacket(o.Mark); err == nil {
-		h.hops, err = newHops()
-	}
-	if err != nil {
-		h.raw4.close()
-		h.raw6.close()
+	if h.frames, err = openTxRing(o.Mark); err == nil {
+		if h.hops, err = newHops(); err == nil {
+			return h, nil
+		}
 		h.frames.close()
-		return nil, err
 	}
-	return h, nil
+	h.raw4.close()
+	h.raw6.close()
+	return nil, err
 }
 
 // Close frees everything.
@@ -96,7 +95,9 @@ func (h *Host) Close() error {
 	h.closed = true
 	h.raw4.close()
 	h.raw6.close()
-	h.frames.close()
+	if h.frames != nil {
+		h.frames.close()
+	}
 	h.mu.Unlock()
 	if h.hops != nil {
 		h.hops.close()
@@ -126,11 +127,8 @@ func (h *Host) Send(batch []Datagram) error {
 			d = h.destination(route)
 		}
 		if hop := d.hop.Load(); hop != nil && now.Sub(d.proved) < proveEvery {
-			off := g.Off - lenEthernet
-			copy(g.Buf[off:g.Off], hop.header[:])
-			h.frames.add(i, g.Buf[off:], (*byte)(unsafe.Pointer(&hop.sll)), unix.SizeofSockaddrLinklayer)
-			if len(h.frames.at) == maxBatch {
-				last = h.frames.flush(batch)
+			if err := h.frames.add(batch, i, hop); err != nil {
+				last = err
 			}
 			continue
 		}
@@ -152,7 +150,12 @@ func (h *Host) Send(batch []Datagram) error {
 			last = s.flush(batch)
 		}
 	}
-	for _, s := range [...]*socket{&h.frames, &h.raw4, &h.raw6} {
+	if h.frames != nil && len(h.frames.queued) > 0 {
+		if err := h.frames.flush(batch); err != nil {
+			last = err
+		}
+	}
+	for _, s := range [...]*socket{&h.raw4, &h.raw6} {
 		if len(s.at) > 0 {
 			if err := s.flush(batch); err != nil {
 				last = err

@@ -3,7 +3,6 @@ package agent
 import (
 	"net"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +16,7 @@ type Link struct {
 
 	// mu guards what follows.
 	mu     sync.Mutex
-	frames socket
+	frames *txRing
 	closed bool
 }
 
@@ -30,13 +29,14 @@ func NewLink(iface string, dst [6]byte) (*Link, error) {
 	}
 	var src [6]byte
 	copy(src[:], i.HardwareAddr)
-	s, err := openPacket(DefaultMark)
+	s, err := openTxRing(DefaultMark)
 	if err != nil {
 		return nil, err
 	}
 	l := &Link{frames: s}
 	for h, proto := range map[*hop]uint16{&l.hop4: packet.EtherTypeIPv4, &l.hop6: packet.EtherTypeIPv6} {
 		packet.AppendEthernet(h.header[:0], dst, src, proto)
+		h.mtu = i.MTU
 		h.sll = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Protocol: networkOrder(proto), Ifindex: int32(i.Index), Halen: 6}
 		copy(h.sll.Addr[:], dst[:])
 	}
@@ -56,14 +56,12 @@ func (l *Link) Send(batch []Datagram) (last error) {
 		if g.Buf[g.Off]>>4 == 6 {
 			h = &l.hop6
 		}
-		off := g.Off - lenEthernet
-		copy(g.Buf[off:g.Off], h.header[:])
-		l.frames.add(i, g.Buf[off:], (*byte)(unsafe.Pointer(&h.sll)), unix.SizeofSockaddrLinklayer)
-		if len(l.frames.at) == maxBatch || i == len(batch)-1 {
-			if err := l.frames.flush(batch); err != nil {
-				last = err
-			}
+		if err := l.frames.add(batch, i, h); err != nil {
+			last = err
 		}
+	}
+	if err := l.frames.flush(batch); err != nil {
+		last = err
 	}
 	return last
 }

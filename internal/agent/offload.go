@@ -78,7 +78,7 @@ func (m *Mirror) cut(j *job, f *capture.Frame, p *packet.Parsed, s *segments) {
 				l.now.cutMTU++
 			}
 		}
-		if !m.admit(j, wire, l.header.len+n) {
+		if !m.admit(j, wire, j.header.len+n) {
 			continue
 		}
 		buf := m.alloc(j.c, room+wire)[:room+wire]
@@ -115,7 +115,7 @@ func (m *Mirror) cut(j *job, f *capture.Frame, p *packet.Parsed, s *segments) {
 			c = 0xffff
 		}
 		binary.BigEndian.PutUint16(l4[at16:], c)
-		m.send(j, buf[:room+n], room-l.header.len, wire)
+		m.send(j, buf[:room+n], room-j.header.len, wire)
 	}
 }
 

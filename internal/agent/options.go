@@ -22,8 +22,6 @@ type Options struct {
 	RingBytes int
 	// Delay is how long a lonely frame waits at most; 0 means DefaultDelay.
 	Delay time.Duration
-	// WideHash takes the outer source port from 49152-65535 instead of AWS' 128 ports.
-	WideHash bool
 	// Limit bounds what is mirrored. The zero value does not.
 	Limit Limit
 	// Mark is the mark of the sockets that mirrored packets are sent with: what carries it

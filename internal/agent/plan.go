@@ -26,6 +26,9 @@ type Route struct {
 	// Src and Dst are the outer addresses: the primary address of the source interface,
 	// and that of the target's interface or load balancer node. Both are of one family.
 	Src, Dst netip.Addr
+	// Spread are more addresses like Dst: flows are spread over all of them, both directions
+	// of each to the same. Each is a Route of its own to the Sender.
+	Spread []netip.Addr
 	// Port is the outer destination port; 0 means 4789.
 	Port uint16
 	// GWLB, when not nil, wraps the packet in GENEVE as a Gateway Load Balancer does.
@@ -49,6 +52,10 @@ func (r *Route) check() error {
 		return nil
 	case !same(r.Src, r.Dst) || r.Src.Is4In6() || r.Dst.Is4In6():
 		return fmt.Errorf("%v to %v: two addresses of one family are needed", r.Src, r.Dst)
+	case len(r.Spread) >= maxDestinations:
+		return fmt.Errorf("%d destinations, at most %d", len(r.Spread)+1, maxDestinations)
+	case slices.ContainsFunc(r.Spread, func(a netip.Addr) bool { return !same(r.Src, a) || a.Is4In6() }):
+		return fmt.Errorf("%v to %v: addresses of one family are needed", r.Src, r.Spread)
 	case r.GWLB != nil && !(r.GWLB.Src.Is4() && r.GWLB.Dst.Is4()):
 		return fmt.Errorf("%v to %v: two IPv4 addresses are needed", r.GWLB.Src, r.GWLB.Dst)
 	}
@@ -57,11 +64,10 @@ func (r *Route) check() error {
 
 // lane is a Route made ready.
 type lane struct {
-	route  *Route
-	header header
-	box    int // index in compiled.boxes; -1: no sender
-	count  *sessionCounts
-	now    sessionTally
+	headers []header // one for each destination
+	box     int      // index in compiled.boxes; -1: no sender
+	count   *sessionCounts
+	now     sessionTally
 }
 
 // compiled is a Plan made ready for one Mirror.
@@ -101,11 +107,11 @@ func (m *Mirror) compile(p *Plan) (*compiled, error) {
 			return nil, fmt.Errorf("agent: session %q: %w", sessions[i].Session.ID, err)
 		}
 		l := &c.lanes[i]
-		*l = lane{route: &r, box: -1, count: m.counts.session(&sessions[i].Session)}
+		*l = lane{box: -1, count: m.counts.session(&sessions[i].Session)}
 		if r.Sender == nil {
 			continue
 		}
-		l.header = newHeader(&r, sessions[i].Session.VNI)
+		l.headers = newHeaders(r, sessions[i].Session.VNI)
 		l.box = slices.IndexFunc(c.boxes, func(b box) bool { return b.sender == r.Sender })
 		if l.box < 0 {
 			l.box = len(c.boxes)
@@ -117,6 +123,7 @@ func (m *Mirror) compile(p *Plan) (*compiled, error) {
 
 // header is the outer headers of a session, all but what depends on the frame.
 type header struct {
+	route  *Route
 	bytes  [room]byte
 	len    int
 	outers [2]outer // outermost first
@@ -132,10 +139,21 @@ type outer struct {
 	sum uint32 // of the IPv4 header without its length
 }
 
+// newHeaders makes the headers for each destination of r.
+func newHeaders(r Route, vni uint32) []header {
+	var all []header
+	for _, dst := range append([]netip.Addr{r.Dst}, r.Spread...) {
+		to := r
+		to.Dst, to.Spread = dst, nil
+		all = append(all, newHeader(&to, vni))
+	}
+	return all
+}
+
 // newHeader makes the headers that packet.AppendMirror makes, for a frame of 0 bytes and
 // with source port 0.
 func newHeader(r *Route, vni uint32) header {
-	var h header
+	h := header{route: r}
 	b := h.bytes[:0]
 	if g := r.GWLB; g != nil {
 		h.add(outer{at: 0})

@@ -8,13 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket sends datagrams in batches. Its zero value has no descriptor yet.
+// socket sends IP packets in batches.
 type socket struct {
 	fd   int
 	msgs []mmsghdr
 	iovs []unix.Iovec
 	at   []int // index in the caller's batch
-	link bool  // datagrams go out with the link header before them
 }
 
 // mmsghdr is struct mmsghdr.
@@ -25,24 +24,8 @@ type mmsghdr struct {
 }
 
 // newSocket wraps fd, which it closes in the end.
-func newSocket(fd int, link bool) socket {
-	return socket{fd: fd, msgs: make([]mmsghdr, maxBatch), iovs: make([]unix.Iovec, maxBatch), at: make([]int, 0, maxBatch), link: link}
-}
-
-// openPacket opens a socket for frames of any interface, which receives none.
-func openPacket(mark uint32) (socket, error) {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return socket{}, os.NewSyscallError("socket AF_PACKET", err)
-	}
-	// Straight to the driver: mirrored traffic does not wait in the queue of production
-	// traffic, it is dropped when the driver has no room. And no tap sees it.
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
-		unix.Close(fd)
-		return socket{}, os.NewSyscallError("setsockopt PACKET_QDISC_BYPASS", err)
-	}
-	setBuffers(fd, mark)
-	return newSocket(fd, true), nil
+func newSocket(fd int) socket {
+	return socket{fd: fd, msgs: make([]mmsghdr, maxBatch), iovs: make([]unix.Iovec, maxBatch), at: make([]int, 0, maxBatch)}
 }
 
 // openRaw opens a socket for IP packets with their header.
@@ -51,13 +34,8 @@ func openRaw(family int, mark uint32) (socket, error) {
 	if err != nil {
 		return socket{}, os.NewSyscallError("socket IPPROTO_RAW", err)
 	}
-	if family == unix.AF_INET {
-		// The kernel fragments what is too long instead of refusing it, as it must not: the
-		// program has cut frames to the target's MTU. Refuse it, and count.
-		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO)
-	}
 	setBuffers(fd, mark)
-	return newSocket(fd, false), nil
+	return newSocket(fd), nil
 }
 
 // setBuffers asks for a larger send buffer and sets the mark. Both are refused without
