@@ -59,7 +59,6 @@ func New(o Options, p *Plan) (*Mirror, error) {
 		layers:  make([]packet.Parsed, 0, packet.MaxLayers+1),
 		bucket:  newBucket(o.Limit),
 		clock:   func() int64 { return int64(time.Since(start)) },
-		arena:   make([]byte, arenaSize),
 	}
 	c, err := m.compile(p)
 	if err != nil {
@@ -273,15 +272,14 @@ func (m *Mirror) skip(c *compiled, n note) {
 
 // alloc returns n bytes that last until the next flush.
 func (m *Mirror) alloc(c *compiled, n int) []byte {
-	n = (n + 63) &^ 63
 	if m.used+n > len(m.arena) {
 		m.flush(c)
-		if n > len(m.arena) { // longer than any frame there is
-			m.arena = make([]byte, n)
+		if n > len(m.arena) { // the first time, or longer than any frame there is
+			m.arena = make([]byte, max(n, arenaSize))
 		}
 	}
-	b := m.arena[m.used : m.used+n]
-	m.used += n
+	b := m.arena[m.used : m.used+n : m.used+n]
+	m.used = min((m.used+n+63)&^63, len(m.arena))
 	return b
 }
 
@@ -297,6 +295,8 @@ func (m *Mirror) send(j *job, buf []byte, off, wire int) {
 		m.empty(j.c, b)
 	}
 }
+
+func (m *Mirror) failed(err error) { m.last.Store(&err) }
 
 // flush sends what is queued. The arena is free after it.
 func (m *Mirror) flush(c *compiled) {
@@ -329,7 +329,7 @@ func (m *Mirror) empty(c *compiled, b *box) {
 		}
 	}
 	if err != nil {
-		m.last.Store(&err)
+		m.failed(err)
 	}
 	b.batch, b.notes = b.batch[:0], b.notes[:0]
 }

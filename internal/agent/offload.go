@@ -81,7 +81,7 @@ func (m *Mirror) cut(j *job, f *capture.Frame, p *packet.Parsed, s *segments) {
 		if !m.admit(j, wire, j.header.len+n) {
 			continue
 		}
-		buf := m.alloc(j.c, room+wire)[:room+wire]
+		buf := m.alloc(j.c, room+wire)
 		b := buf[room:]
 		copy(b, f.Data[:s.head])
 		copy(b[s.head:], f.Data[at:end])
