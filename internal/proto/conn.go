@@ -39,8 +39,8 @@ func (t *Table) Name(id ID) string {
 
 // Bounds on what one flow may hold (limits are per flow).
 const (
-	// MaxTxs bounds the transactions kept alive in one flow; the oldest are then
-	// finished by force (Suricata: app-layer max-tx of the protocols, 256 .. 1024).
+	// MaxTxs bounds the open transactions of one flow; the oldest are then finished
+	// by force (Suricata: app-layer max-tx of the protocols, 256 .. 1024).
 	MaxTxs = 1024
 	// MaxProbe is how many bytes of one direction are probed before detection
 	// gives up (Suricata: stream reassembly toserver/toclient inspection of the
@@ -63,7 +63,7 @@ type Conn struct {
 	// Events are flow-level application-layer events (ApplayerEvents).
 	Events []EventID
 	// Counters of what was cut short.
-	TxOverflow uint64
+	TxOverflow, ExpectOverflow uint64
 
 	// Offset is, during Parse, the stream offset of data[0] per direction.
 	Offset [2]uint64
@@ -108,7 +108,10 @@ type Conn struct {
 	announced ID // what another flow says that this one is
 	nextTx    uint64
 	nextFile  uint32
-	openAt    int       // no open transaction is before this one of Txs
+	open      []Tx      // what Open returns, behind openHead
+	openHead  int       // those before are complete
+	openMark  int       // length of open at which complete ones are taken out
+	openNew   int       // transactions begun since
 	live      [2]uint64 // rows still possible in each direction
 	probed    [2]bool   // live is set
 	seen      [2]bool   // bytes were offered in this direction
@@ -159,23 +162,54 @@ func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
 }
 
 // NewTx gives b the next id and appends tx to the live transactions. tx.Base()
-// must be b. At MaxTxs the oldest transaction is completed by force and counted.
+// must be b. When MaxTxs are open the oldest is completed by force and counted.
 func (c *Conn) NewTx(tx Tx) {
 	b := tx.Base()
 	b.ID = c.nextTx
 	b.proto, b.app = c.Table.Protocol(c.App), c.App
 	b.Dirty = [2]bool{true, true}
 	c.nextTx++
-	if len(c.Txs) >= MaxTxs {
-		c.TxOverflow++
-		for ; c.openAt < len(c.Txs); c.openAt++ {
-			if o := c.Txs[c.openAt].Base(); !o.Complete() {
-				o.Progress, o.forced = o.proto.Done, true
-				break
-			}
+	if len(c.Open()) >= MaxTxs {
+		// Some may be complete; but to look at all of them each time would be dear.
+		if c.openNew >= MaxTxs/8 {
+			c.tidyOpen()
+		}
+		if open := c.Open(); len(open) >= MaxTxs {
+			c.TxOverflow++
+			o := open[0].Base()
+			o.Progress, o.forced = o.proto.Done, true
 		}
 	}
 	c.Txs = append(c.Txs, tx)
+	if len(c.open) >= c.openMark || c.openHead > len(c.open)/2 {
+		c.tidyOpen()
+	}
+	c.open = append(c.open, tx)
+	c.openNew++
+}
+
+// Open returns the live transactions that are not complete, oldest first. Some that
+// are complete may be among them, but not the first, and no more than there are
+// others, but for a few. A parser that looks for the transaction of a message must
+// look here: the stream may hand over so much at once that Txs gets long.
+func (c *Conn) Open() []Tx {
+	for c.openHead < len(c.open) && c.open[c.openHead].Base().Complete() {
+		c.open[c.openHead] = nil
+		c.openHead++
+	}
+	return c.open[c.openHead:]
+}
+
+// tidyOpen takes the complete transactions out of open.
+func (c *Conn) tidyOpen() {
+	keep := c.open[:0]
+	for _, tx := range c.open[c.openHead:] {
+		if !tx.Base().Complete() {
+			keep = append(keep, tx)
+		}
+	}
+	clear(c.open[len(keep):])
+	c.open, c.openHead, c.openMark, c.openNew = keep, 0, 2*len(keep)+32, 0
 }
 
 // TxCount returns how many transactions the flow had so far.

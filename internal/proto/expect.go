@@ -9,8 +9,9 @@ const (
 	// the oldest is forgotten and counted. A busy FTP server opens some thousand data
 	// connections within ExpectTimeout.
 	MaxExpectations = 8192
-	// MaxExpects bounds what one parser may announce before its owner takes it.
-	MaxExpects = 16
+	// MaxExpects bounds what one parser may announce before its owner takes it: a
+	// segment of 64 KB holds twice as many pairs of PORT and RETR.
+	MaxExpects = 1024
 	// ExpectTimeout is how long an announced flow is waited for, in nanoseconds
 	// (Suricata still takes one after 100 s).
 	ExpectTimeout = int64(120e9)
@@ -28,11 +29,13 @@ type Expectation struct {
 	Parent uint64
 }
 
-// Expect announces a flow.
+// Expect announces a flow. Beyond MaxExpects it is counted only.
 func (c *Conn) Expect(e Expectation) {
-	if len(c.Expects) < MaxExpects {
-		c.Expects = append(c.Expects, e)
+	if len(c.Expects) >= MaxExpects {
+		c.ExpectOverflow++
+		return
 	}
+	c.Expects = append(c.Expects, e)
 }
 
 // Announced tells that another flow has announced this one as protocol id. It becomes

@@ -421,8 +421,15 @@ func (c *Conn) Clean(all bool) {
 			keep = append(keep, tx)
 		}
 	}
-	clear(c.Txs[len(keep):])
-	c.Txs, c.openAt = keep, 0
+	if len(keep) < len(c.Txs) {
+		clear(c.Txs[len(keep):])
+		c.Txs = keep
+		if len(keep) == 0 {
+			clear(c.open)
+			c.open, c.openHead = c.open[:0], 0
+		}
+		c.tidyOpen()
+	}
 }
 
 // DropFrames forgets the frames of direction dir that end at or before stream

@@ -146,7 +146,7 @@ func (p *parser) message(dir proto.Dir, m *Message, b []byte) {
 // transaction finds or makes the transaction of m.
 func (p *parser) transaction(dir proto.Dir, m *Message) *Tx {
 	open := 0
-	for _, tx := range p.c.Txs {
+	for _, tx := range p.c.Open() {
 		t, ok := tx.(*Tx)
 		if !ok || t.Request == nil || t.Response != nil || t.Progress[proto.ToClient] != 0 {
 			continue
@@ -175,7 +175,7 @@ func (p *parser) transaction(dir proto.Dir, m *Message) *Tx {
 
 // closeBefore ends the waiting of the requests before t, which was answered.
 func (p *parser) closeBefore(t *Tx) {
-	for _, tx := range p.c.Txs {
+	for _, tx := range p.c.Open() {
 		b := tx.Base()
 		if b.ID == t.ID {
 			return

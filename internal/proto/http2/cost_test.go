@@ -55,9 +55,9 @@ func TestCost(t *testing.T) {
 			}
 			return frame(1, 5, id(i), request("/x")+strings.Repeat("\xbe", 100))
 		})},
-		prototest.Load{Name: "table sizes", N: 3000, Hint: hint, Flow: frames(func(i int) string { return frame(1, 4, 1, strings.Repeat("\x20", 10)) })},
-		prototest.Load{Name: "settings", N: 3000, Hint: hint, Flow: frames(func(i int) string { return frame(4, 0, 0, "\x00\x03\x00\x00\x00\x09") })},
-		prototest.Load{Name: "pings", N: 3000, Hint: hint, Flow: frames(func(i int) string { return frame(6, 0, 0, "12345678") })},
+		prototest.Load{Name: "table sizes", N: 2000, Hint: hint, Flow: frames(func(i int) string { return frame(1, 4, 1, strings.Repeat("\x20", 10)) })},
+		prototest.Load{Name: "settings", N: 2000, Hint: hint, Flow: frames(func(i int) string { return frame(4, 0, 0, "\x00\x03\x00\x00\x00\x09") })},
+		prototest.Load{Name: "pings", N: 2000, Hint: hint, Flow: frames(func(i int) string { return frame(6, 0, 0, "12345678") })},
 		prototest.Load{Name: "empty data", N: 3000, Hint: hint, Flow: c2sAll(func(n int) string {
 			return frame(1, 4, 1, request("/x")) + strings.Repeat(frame(0, 0, 1, ""), n)
 		})},

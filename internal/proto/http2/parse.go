@@ -277,8 +277,8 @@ func (p *parser) newTx(stream uint32) *Tx {
 	}
 	p.streams[stream] = t
 	if p.live > p.cfg.streams {
-		for i := 0; i < min(len(p.c.Txs), proto.MaxTxs); i++ {
-			if o, ok := p.c.Txs[i].(*Tx); ok && !o.ended && o != t {
+		for _, x := range p.c.Open() {
+			if o, ok := x.(*Tx); ok && !o.ended && o != t {
 				o.AddEvent(EventTooManyStreams)
 				o.finish(proto.ToServer, false)
 				o.finish(proto.ToClient, false)

@@ -137,7 +137,7 @@ func (p *parser) message(dir proto.Dir, b []byte) {
 
 func (p *parser) request(b []byte) {
 	open := int64(0)
-	for _, tx := range p.c.Txs {
+	for _, tx := range p.c.Open() {
 		if !tx.Base().Complete() {
 			open++
 		}
@@ -154,7 +154,7 @@ func (p *parser) request(b []byte) {
 // response takes a response to the oldest request that fits.
 func (p *parser) response(b []byte) {
 	id, unit, fn := binary.BigEndian.Uint16(b), b[6], b[7]
-	for _, tx := range p.c.Txs {
+	for _, tx := range p.c.Open() {
 		t, ok := tx.(*Tx)
 		if !ok || !t.Asked || t.Progress[proto.ToClient] != 0 || t.ID != id || t.Unit != unit || t.Function != fn&^exceptionBit {
 			continue

@@ -109,7 +109,7 @@ func (p *parser) malformed(dir proto.Dir) {
 // begin opens a transaction with m that waits for an answer.
 func (p *parser) begin(dir proto.Dir, m *Message, waits uint8) *Tx {
 	if len(p.c.Txs) >= p.cfg.maxTxs {
-		for _, x := range p.c.Txs {
+		for _, x := range p.c.Open() {
 			if t, ok := x.(*Tx); ok && !t.Complete() {
 				t.AddEvent(EventTooManyTxs)
 				t.complete()
@@ -134,7 +134,7 @@ func (p *parser) begin(dir proto.Dir, m *Message, waits uint8) *Tx {
 // find returns the oldest transaction that waits for an answer of kind waits to
 // packet id.
 func (p *parser) find(waits uint8, id uint16) *Tx {
-	for _, x := range p.c.Txs {
+	for _, x := range p.c.Open() {
 		if t, ok := x.(*Tx); ok && t.waits == waits && t.id == id {
 			return t
 		}

@@ -39,7 +39,7 @@ func TestCost(t *testing.T) {
 		{Name: "a call, byte by byte", Piece: 1, Flow: one(0, func(n int) string { return mark(lookup(1, strings.Repeat("f", n))) })},
 	}
 	for i := range loads {
-		loads[i].N, loads[i].Hint = 5000, hint(false)
+		loads[i].N, loads[i].Hint = 4000, hint(false)
 	}
 	prototest.Cost(t, prototest.Table(t, nil, nfs.Protocol()), loads...)
 }

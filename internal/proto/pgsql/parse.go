@@ -75,7 +75,7 @@ func (p *parser) begin(k Kind) *Tx {
 
 // open returns the oldest transaction that waits for responses.
 func (p *parser) open() *Tx {
-	for _, x := range p.c.Txs {
+	for _, x := range p.c.Open() {
 		if t, ok := x.(*Tx); ok && t.Progress[proto.ToClient] < done {
 			return t
 		}

@@ -309,18 +309,16 @@ func (p *parser) command(line []byte) *Tx {
 // newTx begins a mail.
 func (p *parser) newTx() {
 	live := 0
-	for _, x := range p.c.Txs {
+	open := p.c.Open()
+	for _, x := range open {
 		if !x.Base().Complete() {
 			live++
 		}
 	}
 	if live >= p.opt.maxTx {
-		for _, x := range p.c.Txs {
-			if t, ok := x.(*Tx); ok && !t.Complete() {
-				p.c.TxOverflow++
-				t.complete()
-				break
-			}
+		if t, ok := open[0].(*Tx); ok {
+			p.c.TxOverflow++
+			t.complete()
 		}
 	}
 	p.cur = &Tx{p: p}

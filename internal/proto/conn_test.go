@@ -1,0 +1,78 @@
+package proto_test
+
+import (
+	"testing"
+
+	"mirador/internal/proto"
+)
+
+// Open returns those that are not complete, oldest first, also when very many are
+// begun and completed before any is cleaned away.
+func TestOpen(t *testing.T) {
+	row := &proto.Protocol{
+		Name: "x", Transport: proto.TCP, Done: [2]uint8{1, 1},
+		Probe: func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.Yes },
+		Configure: func(proto.Settings) (proto.Factory, error) {
+			return func(*proto.Conn) proto.Parser { return none{} }, nil
+		},
+	}
+	tab, err := proto.NewTable([]*proto.Protocol{row}, func(string) proto.Settings { return noSettings{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := proto.NewConn(tab, proto.Hint{})
+	c.Feed(proto.ToServer, []byte("x"), 0, false)
+	type tx struct{ proto.TxBase }
+	first := &tx{}
+	c.NewTx(first)
+	for i := range 500 {
+		x := &tx{}
+		c.NewTx(x)
+		if i%100 != 0 {
+			x.Advance(proto.ToServer, 1)
+			x.Advance(proto.ToClient, 1)
+		}
+		open, live := c.Open(), 0
+		last := uint64(0)
+		for j, o := range open {
+			b := o.Base()
+			if j > 0 && b.ID <= last {
+				t.Fatalf("transaction %d behind %d", b.ID, last)
+			}
+			if last = b.ID; !b.Complete() {
+				live++
+			}
+		}
+		if want := 2 + i/100; live != want || open[0].Base() != first.Base() || len(open) > 2*want+33 {
+			t.Fatalf("after %d: %d open ones in a list of %d, the first is %d; want %d", i, live, len(open), open[0].Base().ID, want)
+		}
+	}
+	first.Advance(proto.ToServer, 1)
+	first.Advance(proto.ToClient, 1)
+	if id := c.Open()[0].Base().ID; id != 1 {
+		t.Errorf("the oldest open one is %d, want 1", id)
+	}
+	c.Clean(true)
+	if n := len(c.Open()); n != 0 {
+		t.Errorf("%d open ones after all were cleaned away", n)
+	}
+	// Complete ones do not count, however many there are.
+	for range 3 * proto.MaxTxs {
+		x := &tx{}
+		c.NewTx(x)
+		x.Advance(proto.ToServer, 1)
+		x.Advance(proto.ToClient, 1)
+	}
+	for range proto.MaxTxs {
+		c.NewTx(&tx{})
+	}
+	if c.TxOverflow != 0 {
+		t.Errorf("%d were completed by force, nothing was to be", c.TxOverflow)
+	}
+	for range 2 * proto.MaxTxs {
+		c.NewTx(&tx{})
+	}
+	if live := len(c.Open()); live > proto.MaxTxs || c.TxOverflow != 2*proto.MaxTxs {
+		t.Errorf("%d are open, %d were completed by force", live, c.TxOverflow)
+	}
+}
