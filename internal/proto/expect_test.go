@@ -130,3 +130,14 @@ func TestExpectBound(t *testing.T) {
 		t.Errorf("%d announced flows are held", len(c.Expects))
 	}
 }
+
+// What a parser announces beyond what its owner takes is counted.
+func TestExpectOverflow(t *testing.T) {
+	var c proto.Conn
+	for range proto.MaxExpects + 7 {
+		c.Expect(proto.Expectation{})
+	}
+	if len(c.Expects) != proto.MaxExpects || c.ExpectOverflow != 7 {
+		t.Errorf("%d announced, %d counted as left out", len(c.Expects), c.ExpectOverflow)
+	}
+}
