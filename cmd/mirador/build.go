@@ -246,6 +246,7 @@ func (e *engine) sensorOptions() (*sensor.Options, error) {
 		return nil, err
 	}
 	o.MidstreamExceptions = []eve.Exception{{Target: "stream_midstream", Policy: e.flat.MidstreamPolicy()}}
+	o.ErrorExceptions = []eve.Exception{{Target: "app_layer_error", Policy: e.flat.ErrorPolicy()}}
 	failed := len(e.report.Problems)
 	o.EngineInfo = func() []eve.Engine {
 		return []eve.Engine{{RulesLoaded: uint64(e.report.Loaded), RulesFailed: uint64(min(failed, e.report.Refused)), RulesSkipped: uint64(e.report.Skipped)}}

@@ -516,8 +516,13 @@ func (f *Flat) Checksums() string {
 
 // MidstreamPolicy returns what EVE shows as exception policy of flows picked up
 // midstream; a passive engine always ignores.
-func (f *Flat) MidstreamPolicy() string {
-	if s, ok := f.Get("stream.midstream-policy"); ok && s != "" {
+func (f *Flat) MidstreamPolicy() string { return f.policy("stream.midstream-policy") }
+
+// ErrorPolicy is MidstreamPolicy for flows that their application parser gave up.
+func (f *Flat) ErrorPolicy() string { return f.policy("app-layer.error-policy") }
+
+func (f *Flat) policy(key string) string {
+	if s, ok := f.Get(key); ok && s != "" && s != "auto" {
 		return s
 	}
 	return "ignore"

@@ -255,7 +255,7 @@ func eveType(o *eve.Options, item *Node) error {
 		return err
 	case "flow":
 		o.FlowOn = true
-		o.Flow.ExceptionPolicy = n.bool("exception-policy", false)
+		o.Flow.ExceptionPolicy = n.bool("exception-policy", true)
 	case "netflow":
 		o.NetflowOn = true
 	case "stats":

@@ -39,7 +39,7 @@ func testTable(t testing.TB) *proto.Table {
 		return !x.hide
 	}
 	table, err := proto.NewTable([]*proto.Protocol{
-		{Name: "http", Transport: proto.TCP, Log: log},
+		{Name: "http", TxID: true, Transport: proto.TCP, Log: log},
 		{Name: "bittorrent-dht", LogName: "bittorrent_dht", Transport: proto.UDP, Log: log},
 		{Name: "quiet", Transport: proto.TCP, Log: log},
 	}, func(string) proto.Settings { return noSettings{} })

@@ -242,7 +242,12 @@ func (w *Writer) Netflow(dst []byte, h *Header, f *Flow) []byte {
 		return dst
 	}
 	h.turn()
+	kind, code := h.ICMPType, h.ICMPCode
+	if h.HasICMPReply {
+		h.ICMPType, h.ICMPCode = h.ReplyType, h.ReplyCode
+	}
 	dst = w.netflow(dst, h, f, ToClient)
+	h.ICMPType, h.ICMPCode = kind, code
 	h.turn()
 	return dst
 }
@@ -253,9 +258,20 @@ func (w *Writer) netflow(dst []byte, h *Header, f *Flow, d Direction) []byte {
 		pkts, bytes, lo, hi, flags = f.PktsTC, f.BytesTC, f.TTLMinTC, f.TTLMaxTC, f.TCP.FlagsTC
 	}
 	w.begin(dst)
-	w.header(h, "netflow")
-	w.app(&h.App)
+	w.headerOf(h, "netflow", false)
+	// Of each direction what it speaks by itself.
+	app := h.App.ToServer
+	if d == ToClient {
+		app = h.App.ToClient
+	}
+	if app == "" {
+		app = h.App.Proto
+	}
+	if app == "" {
+		app = "unknown"
+	}
 	j := &w.w
+	j.Str("app_proto", app)
 	j.Object("netflow")
 	j.Uint("pkts", pkts)
 	j.Uint("bytes", bytes)

@@ -143,7 +143,11 @@ const (
 )
 
 // header writes the common keys up to pkt_src.
-func (w *Writer) header(h *Header, event string) {
+func (w *Writer) header(h *Header, event string) { w.headerOf(h, event, true) }
+
+// headerOf is header; netflow records go without the version of IP and what the other
+// direction of ICMP sends.
+func (w *Writer) headerOf(h *Header, event string, whole bool) {
 	j := &w.w
 	w.timeKey("timestamp", h.Time)
 	if w.o.SuricataVersion != "" {
@@ -173,8 +177,10 @@ func (w *Writer) header(h *Header, event string) {
 	if h.Tuple.Version != 0 {
 		w.tuple(&h.Tuple)
 		w.protoName(h.Tuple.Proto)
-		j.Uint("ip_v", uint64(h.Tuple.Version))
-		w.icmp(h)
+		if whole {
+			j.Uint("ip_v", uint64(h.Tuple.Version))
+		}
+		w.icmp(h, whole)
 	}
 	if !h.NoSource {
 		j.Str("pkt_src", h.sourceName())
@@ -205,13 +211,13 @@ func (w *Writer) protoName(p uint8) {
 	w.quoted("proto")
 }
 
-func (w *Writer) icmp(h *Header) {
+func (w *Writer) icmp(h *Header, reply bool) {
 	j := &w.w
 	if h.HasICMP {
 		j.Uint("icmp_type", uint64(h.ICMPType))
 		j.Uint("icmp_code", uint64(h.ICMPCode))
 	}
-	if h.HasICMPReply {
+	if h.HasICMPReply && reply {
 		j.Uint("response_icmp_type", uint64(h.ReplyType))
 		j.Uint("response_icmp_code", uint64(h.ReplyCode))
 	}
@@ -375,7 +381,11 @@ func (w *Writer) direction(d Direction) {
 func (w *Writer) tunnel(t *Tunnel) {
 	j := &w.w
 	j.Object("tunnel")
-	w.tuple(&t.Tuple)
+	// With ports whatever the protocol: 0 of GRE.
+	w.ip("src_ip", &t.Tuple.Src, t.Tuple.Version)
+	j.Uint("src_port", uint64(t.Tuple.SrcPort))
+	w.ip("dest_ip", &t.Tuple.Dst, t.Tuple.Version)
+	j.Uint("dest_port", uint64(t.Tuple.DstPort))
 	w.protoName(t.Tuple.Proto)
 	j.Uint("depth", uint64(max(t.Depth, 0)))
 	if t.PcapCnt != 0 {

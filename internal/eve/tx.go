@@ -21,7 +21,7 @@ func (w *Writer) Tx(dst []byte, h *Header, c *proto.Conn, tx proto.Tx) []byte {
 		h.turn()
 		defer h.turn()
 	}
-	numbered := h.HasTx && !c.Table.Protocol(id).NoTxID
+	numbered := h.HasTx && c.Table.Protocol(id).TxID
 	w.begin(dst)
 	w.header(h, name)
 	if numbered {

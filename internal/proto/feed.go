@@ -30,6 +30,21 @@ var leastProbe = [2]int{17, 10}
 // NewConn returns the application layer of a new flow.
 func NewConn(t *Table, h Hint) *Conn { return &Conn{Table: t, Hint: h} }
 
+// neverCame ends a flow that was to go on as another protocol (STARTTLS) and did not go
+// on at all.
+func (c *Conn) neverCame() {
+	c.unexpected()
+	c.App, c.stopped = Failed, [2]bool{true, true}
+}
+
+// unexpected notes that what follows a Switch is not what was awaited.
+func (c *Conn) unexpected() {
+	c.AddEvent(EventUnexpected)
+	if c.Table.Name(c.Expected) == "tls" {
+		c.AddEvent(EventNoTLS)
+	}
+}
+
 // AddEvent notes a flow-level event once.
 func (c *Conn) AddEvent(e EventID) {
 	for _, have := range c.Events {
@@ -71,6 +86,9 @@ func (c *Conn) Turn() {
 func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int) {
 	if eof {
 		c.EOF[dir] = true
+		if len(data) == 0 && c.Changing() && c.Expected != Unknown && c.EOF[dir.Other()] {
+			c.neverCame()
+		}
 	}
 	if len(data) > 0 {
 		if !c.seen[0] && !c.seen[1] {
@@ -330,10 +348,7 @@ func (c *Conn) found(dir Dir, id ID) bool {
 			return false
 		}
 		if c.changed && c.Expected != Unknown && id != c.Expected {
-			c.AddEvent(EventUnexpected)
-			if c.Table.Name(c.Expected) == "tls" {
-				c.AddEvent(EventNoTLS)
-			}
+			c.unexpected()
 		}
 		other := dir.Other()
 		c.OtherFirst = c.first == other && c.seen[other] && !c.stopped[other] && !c.Hint.UDP

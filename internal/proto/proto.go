@@ -107,8 +107,9 @@ type Protocol struct {
 	// LowerEvents: records of anomalies show the names of Events as they are; else
 	// in upper case.
 	LowerEvents bool
-	// NoTxID: records of its transactions do not tell their number.
-	NoTxID bool
+	// TxID: records of its transactions tell their number, as those of HTTP/1, SMTP and
+	// SMB do in Suricata.
+	TxID bool
 	// StreamDepth, when not nil, gives the reassembly depth of TCP flows of this
 	// protocol in bytes per direction, 0 for no limit (setting stream-depth); ok is
 	// false when the general one holds. It is called once per Table.

@@ -145,6 +145,9 @@ func (w *Worker) flowNumbers(e *entry) *eve.Flow {
 	}
 	if c := e.V.app; c != nil && c.App != proto.Unknown && c.App != proto.Failed {
 		f.TxCount = c.TxCount()
+		if c.Broken > 0 {
+			f.Exceptions = append(f.Exceptions[:len(f.Exceptions):len(f.Exceptions)], w.opt.ErrorExceptions...)
+		}
 	}
 	return f
 }

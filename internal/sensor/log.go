@@ -54,7 +54,7 @@ func (w *Worker) header(p *packet.Parsed, e *entry) *eve.Header {
 	*h = eve.Header{Time: p.Time, InIface: w.opt.InIface, PcapCnt: w.pcapCnt, PcapFile: w.pcapFile,
 		NVLAN: p.NVLAN, VLAN: p.VLAN, Source: p.Source,
 		HasEther: p.HasEther, EtherSrc: p.EtherSrc, EtherDst: p.EtherDst, EtherType: p.EtherType}
-	if w.pseudo && p.Source != packet.FromStreamEnd || w.opt.Live {
+	if w.pseudo || w.opt.Live || p.Source != packet.FromWire && w.mirrored == nil {
 		h.PcapCnt = 0
 	}
 	if p.Depth >= packet.DepthNet && p.IPVersion != 0 {

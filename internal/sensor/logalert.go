@@ -28,12 +28,12 @@ func (w *Worker) logAlerts(p *packet.Parsed, e *entry, alerts []detect.Alert) {
 	}
 }
 
-// tunnelOf describes the packet around p in this frame.
+// tunnelOf describes the outermost packet around p in this frame.
 func (w *Worker) tunnelOf(p *packet.Parsed) *eve.Tunnel {
 	for i := len(w.layers) - 1; i > 0; i-- {
 		if &w.layers[i] == p || w.layers[i].Recursion == p.Recursion {
-			o := &w.layers[i-1]
-			w.tunnelBuf = eve.Tunnel{Tuple: o.Tuple(), Depth: int(o.Recursion), Source: o.Source, PcapCnt: w.pcapCnt}
+			o := &w.layers[0]
+			w.tunnelBuf = eve.Tunnel{Tuple: o.Tuple(), Depth: int(p.Recursion), Source: o.Source, PcapCnt: w.pcapCnt}
 			return &w.tunnelBuf
 		}
 	}

@@ -91,7 +91,10 @@ func (w *Worker) connEvents(p *packet.Parsed, e *entry) {
 	for ; e.V.appLogged < len(c.Events); e.V.appLogged++ {
 		w.Stats.AppEvents++
 		a := eve.Anomaly{Type: eve.AnomalyApp, Event: strings.ToUpper(proto.ConnEvents[c.Events[e.V.appLogged]]),
-			Layer: eve.LayerDetect, App: w.opt.Table.Name(c.App)}
+			Layer: eve.LayerDetect}
+		if c.App != proto.Failed {
+			a.App = w.opt.Table.Name(c.App)
+		}
 		h := w.txHeader(p, e, nil, w.dp.Dir)
 		for i := range w.outs {
 			w.outs[i].buf = w.outs[i].w.Anomaly(w.outs[i].buf, h, &a)

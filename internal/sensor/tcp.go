@@ -266,12 +266,12 @@ func (w *Worker) tcpEnd(e *entry) {
 func (w *Worker) tcpNumbers(e *entry, f *eve.Flow) {
 	f.IsTCP = true
 	t := &f.TCP
-	t.FlagsTS, t.FlagsTC = e.V.flags[0], e.V.flags[1]
-	t.Flags = t.FlagsTS | t.FlagsTC
 	s := e.V.tcp
 	if s == nil || !s.Started() {
-		return
+		return // as Suricata, which keeps the flags with the session
 	}
+	t.FlagsTS, t.FlagsTC = e.V.flags[0], e.V.flags[1]
+	t.Flags = t.FlagsTS | t.FlagsTC
 	a, b := s.Stats(0), s.Stats(1)
 	t.HasSession, t.State = true, eve.TCPState(s.State)
 	t.RegionsTS, t.RegionsTC = uint32(a.MaxRegions()), uint32(b.MaxRegions())

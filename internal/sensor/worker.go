@@ -65,6 +65,8 @@ type Options struct {
 	// MidstreamExceptions is what EVE shows as exception policies of flows that were
 	// picked up midstream.
 	MidstreamExceptions []eve.Exception
+	// ErrorExceptions is the same of flows that their application parser gave up.
+	ErrorExceptions []eve.Exception
 	// GuessTx is detect.guess-applayer-tx: an alert without a transaction shows the
 	// flow's only one.
 	GuessTx bool

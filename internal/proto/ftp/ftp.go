@@ -55,7 +55,6 @@ func Protocol() *proto.Protocol {
 		Fields:      fields(),
 		Events:      events(),
 		LowerEvents: true,
-		NoTxID:      true,
 		Log:         log,
 	}
 }

@@ -24,6 +24,7 @@ func Protocol() *proto.Protocol { return Sharing(body.NewRanges(0, 0)) }
 func Sharing(parts *body.Ranges) *proto.Protocol {
 	return &proto.Protocol{
 		Name:      "http",
+		TxID:      true,
 		Transport: proto.TCP,
 		Ports:     []uint16{80, 8080},
 		Probe:     probe,

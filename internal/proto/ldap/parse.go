@@ -31,12 +31,19 @@ type parser struct {
 	msgs, summed int   // messages seen, and when kept was last added up
 	skip         [2]int
 	lost         [2]bool
+	tls          bool // StartTLS was granted: what comes next is TLS
 }
 
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
 	for {
 		rest := data[used:]
+		if p.tls && len(rest) > 0 {
+			// Not before: as in Suricata, the exchange is logged as LDAP's when nothing
+			// follows.
+			p.c.Switch("tls")
+			return used, 0, proto.OK
+		}
 		if n := min(p.skip[dir], len(rest)); n > 0 {
 			p.skip[dir] -= n
 			used, rest = used+n, rest[n:]
@@ -239,7 +246,5 @@ func (p *parser) response(dir proto.Dir, m Message, b []byte) {
 	if final(m.Op) {
 		t.end()
 	}
-	if tls && dir == proto.ToClient {
-		p.c.Switch("tls")
-	}
+	p.tls = p.tls || tls && dir == proto.ToClient
 }

@@ -47,7 +47,6 @@ func Protocol() *proto.Protocol {
 		Done:        [2]uint8{Complete, Complete},
 		Events:      events(),
 		LowerEvents: true,
-		NoTxID:      true,
 		Log:         log,
 		StreamDepth: func(s proto.Settings) (int64, bool) {
 			if n, ok := s.Size("stream-depth"); ok {

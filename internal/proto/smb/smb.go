@@ -78,6 +78,7 @@ func Protocol() *proto.Protocol {
 	names := newNames()
 	return &proto.Protocol{
 		Name:        "smb",
+		TxID:        true,
 		Transport:   proto.TCP,
 		Ports:       []uint16{445, 139},
 		Probe:       probe,

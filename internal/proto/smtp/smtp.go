@@ -87,6 +87,7 @@ func Protocol() *proto.Protocol {
 	}
 	return &proto.Protocol{
 		Name:      "smtp",
+		TxID:      true,
 		Transport: proto.TCP,
 		Ports:     []uint16{25, 465, 587},
 		Probe:     probe,
