@@ -2,11 +2,9 @@ package pop3_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/pop3"
@@ -246,25 +244,35 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
-// TestLinear checks that lines that come byte by byte and commands that wait cost no
-// more than their number.
-func TestLinear(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
-	}
-	cost := func(n int) time.Duration {
-		in := append(session("+OK hi"), piece{up, strings.Repeat("NOOP\r\n", n)}, piece{down, strings.Repeat("+OK\r\n", n)}, piece{down, strings.Repeat("x", n*10) + "\r\n"})
-		best := time.Hour
-		for range 3 {
-			start := time.Now()
-			run(t, 1, in)
-			best = min(best, time.Since(start))
+// TestCost checks that lines that come byte by byte, commands that wait and lists cost no
+// more than their length.
+func TestCost(t *testing.T) {
+	chunks := func(ps ...piece) []prototest.Chunk {
+		out := []prototest.Chunk{{Dir: down, Data: []byte("+OK hi\r\n")}}
+		for _, p := range ps {
+			out = append(out, prototest.Chunk{Dir: p.dir, Data: []byte(p.data)})
 		}
-		return best
+		return out
 	}
-	if a, b := cost(2000), cost(8000); b > 8*a+time.Millisecond {
-		t.Errorf("four times the bytes cost %v instead of %v", b, a)
-	}
+	hint := proto.Hint{SrcPort: 4000, DstPort: 110}
+	prototest.Cost(t, prototest.Table(t, nil, pop3.Protocol()),
+		prototest.Load{Name: "commands", N: 1000, Hint: hint, Flow: func(n int) []prototest.Chunk {
+			var ps []piece
+			for range n {
+				ps = append(ps, piece{up, "NOOP\r\n"}, piece{down, "+OK\r\n"})
+			}
+			return chunks(ps...)
+		}},
+		prototest.Load{Name: "commands that wait", N: 1000, Hint: hint, PerByte: 4000, Flow: func(n int) []prototest.Chunk {
+			return chunks(piece{up, strings.Repeat("NOOP\r\n", n)}, piece{down, strings.Repeat("+OK\r\n", n)})
+		}},
+		prototest.Load{Name: "one byte at a time", N: 2000, Piece: 1, Hint: hint, Flow: func(n int) []prototest.Chunk {
+			return chunks(piece{up, "RETR 1\r\n"}, piece{down, "+OK\r\n" + strings.Repeat("x", n) + "\r\n.\r\n"})
+		}},
+		prototest.Load{Name: "list", N: 1000, Hint: hint, Flow: func(n int) []prototest.Chunk {
+			return chunks(piece{up, "LIST\r\n"}, piece{down, "+OK\r\n" + strings.Repeat("1 1\r\n", n) + ".\r\n"})
+		}},
+	)
 }
 
 // FuzzStream checks that any bytes of both sides give valid JSON, the same whether they

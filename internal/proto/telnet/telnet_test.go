@@ -2,11 +2,9 @@ package telnet_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/prototest"
@@ -136,30 +134,20 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestLinear checks that bytes that come one by one cost no more than their number.
-func TestLinear(t *testing.T) {
-	if os.Getenv("MIRADOR_COST") == "" {
-		t.Skip("SKIPPED: measures time; set MIRADOR_COST=1 on an idle machine")
+// TestCost checks that bytes that come one by one cost no more than their number.
+func TestCost(t *testing.T) {
+	hint := proto.Hint{SrcPort: 4000, DstPort: 23}
+	load := func(name string, piece int, text string) prototest.Load {
+		return prototest.Load{Name: name, N: 1000, Piece: piece, Hint: hint, Flow: func(n int) []prototest.Chunk {
+			return []prototest.Chunk{{Dir: up, Data: []byte("\xff\xfb\x18" + strings.Repeat(text, n))}}
+		}}
 	}
-	cost := func(n int) time.Duration {
-		in := []byte(strings.Repeat("\xff\xfb\x01", n) + strings.Repeat("line of text\r\n", n))
-		tab := prototest.Table(t, nil, telnet.Protocol())
-		best := time.Hour
-		for range 3 {
-			start := time.Now()
-			c := proto.NewConn(tab, proto.Hint{SrcPort: 4000, DstPort: 23})
-			c.NoFrames = true
-			for at, end := 0, 2; end <= len(in); end++ {
-				used, _ := c.Feed(up, in[at:end], uint64(at), false)
-				at += used
-			}
-			best = min(best, time.Since(start))
-		}
-		return best
-	}
-	if a, b := cost(5_000), cost(20_000); b > 8*a+time.Millisecond {
-		t.Errorf("four times the bytes cost %v instead of %v", b, a)
-	}
+	prototest.Cost(t, prototest.Table(t, nil, telnet.Protocol()),
+		load("commands", 0, "\xff\xfb\x01"),
+		load("lines", 1, "line of text\r\n"),
+		load("no line end", 1, "xxxxxxxx"),
+		load("no end of a subnegotiation", 1, "\xff\xfa\x18"),
+	)
 }
 
 // FuzzStream checks that frames of any bytes are the same whether these come at once or
