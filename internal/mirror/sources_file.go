@@ -90,7 +90,7 @@ func ParseSources(data []byte, name string) (*SourceTable, error) {
 
 // readYAML reads YAML into f. The YAML package panics on some malformed files
 // (a tag without a value, for one); that is an error of the file like any other.
-func readYAML(data []byte, name string, f *sourcesFile) (err error) {
+func readYAML(data []byte, name string, f any) (err error) {
 	defer func() {
 		if recover() != nil {
 			err = fmt.Errorf("%s: malformed YAML", name)
@@ -109,7 +109,7 @@ func readYAML(data []byte, name string, f *sourcesFile) (err error) {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-func readJSON(data []byte, name string, f *sourcesFile) error {
+func readJSON(data []byte, name string, f any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(f)
