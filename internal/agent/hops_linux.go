@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -151,4 +152,20 @@ func (h *hops) find(d *destination) *hop {
 		return out
 	}
 	return nil
+}
+
+// PathMTU returns the MTU of the interface on the way to dst; 0 when there is no way.
+func PathMTU(dst netip.Addr) int {
+	routes, err := netlink.RouteGet(dst.AsSlice())
+	if err != nil || len(routes) != 1 {
+		return 0
+	}
+	if routes[0].MTU > 0 {
+		return routes[0].MTU
+	}
+	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
+	if err != nil {
+		return 0
+	}
+	return link.Attrs().MTU
 }

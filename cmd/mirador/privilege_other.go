@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// dropPrivileges does nothing: there is no software mirror here.
+func dropPrivileges(string) error { return nil }
