@@ -66,17 +66,25 @@ func (h *hops) watch() {
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
-		// ENOBUFS: changes were lost, which is a change too. Many come together: read what is
-		// there before asking again.
+		// An error is ENOBUFS: changes were lost, which is a change too.
+		h.refresh()
+		// Many come together: read what comes within a moment before asking again.
 		h.events.SetReadDeadline(time.Now().Add(settle))
-		for err == nil || errors.Is(err, unix.ENOBUFS) {
-			_, err = h.events.Read(buf)
-		}
-		if errors.Is(err, os.ErrClosed) {
-			return
+		more := false
+		for {
+			_, err := h.events.Read(buf)
+			if errors.Is(err, os.ErrClosed) {
+				return
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			more = true
 		}
 		h.events.SetReadDeadline(time.Time{})
-		h.refresh()
+		if more {
+			h.refresh()
+		}
 	}
 }
 

@@ -389,8 +389,13 @@ func (a *AFPacket) unplug() {
 	a.ring = ring{fd: -1}
 }
 
-// replug looks for the interface, after a while or when woken.
+// replug looks for the interface, and waits for a while, until the kernel tells of a new
+// one, or until woken.
 func (a *AFPacket) replug(wait time.Duration) error {
+	links := watchLinks() // before looking, so that nothing is missed
+	if links >= 0 {
+		defer unix.Close(links)
+	}
 	if err := a.open(); err == nil {
 		a.replugs.Add(1)
 		return nil
@@ -401,11 +406,25 @@ func (a *AFPacket) replug(wait time.Duration) error {
 	if wait >= 0 {
 		d = min(d, wait)
 	}
-	fds := [1]unix.PollFd{{Fd: int32(a.wake), Events: unix.POLLIN}}
+	fds := [2]unix.PollFd{{Fd: int32(a.wake), Events: unix.POLLIN}, {Fd: int32(links), Events: unix.POLLIN}}
 	if _, err := unix.Poll(fds[:], int((d+time.Millisecond-1)/time.Millisecond)); err != nil && err != unix.EINTR {
 		return os.NewSyscallError("poll", err)
 	}
 	return nil
+}
+
+// watchLinks opens a socket that becomes readable when an interface changes; -1 when there
+// is none to be had.
+func watchLinks() int {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return -1
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}); err != nil {
+		unix.Close(fd)
+		return -1
+	}
+	return fd
 }
 
 // take fills b from the current block; false when the kernel still has it.

@@ -1,0 +1,429 @@
+package agent_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"mirador/internal/agent"
+	"mirador/internal/capture"
+	"mirador/internal/mirror"
+	"mirador/internal/netlab"
+	"mirador/internal/packet"
+	"mirador/internal/pkttest"
+)
+
+// lab is a host with an interface to a peer and one to the target of its mirror.
+type lab struct {
+	host, peer, target *netlab.NS
+}
+
+const (
+	hostAddr   = "10.1.0.1"
+	peerAddr   = "10.1.0.2"
+	outAddr    = "10.2.0.1"
+	targetAddr = "10.2.0.2"
+)
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	netlab.Require(t)
+	l := &lab{host: netlab.New(t), peer: netlab.New(t), target: netlab.New(t)}
+	netlab.Veth(t, l.host, "eni0", l.peer, "peer0")
+	netlab.Veth(t, l.host, "out0", l.target, "tgt0")
+	l.host.Addr(t, "eni0", hostAddr+"/24")
+	l.peer.Addr(t, "peer0", peerAddr+"/24")
+	l.host.Addr(t, "eni0", "fd00:1::1/64")
+	l.peer.Addr(t, "peer0", "fd00:1::2/64")
+	l.host.Addr(t, "out0", outAddr+"/24")
+	l.target.Addr(t, "tgt0", targetAddr+"/24")
+	return l
+}
+
+// plan mirrors everything to the target.
+func (l *lab) plan(t *testing.T, s agent.Sender, vni uint32, mtu int) *agent.Plan {
+	t.Helper()
+	fl := everything()
+	to := netip.MustParseAddr(targetAddr)
+	g := program(t, mirror.CompileOptions{Tunnels: []netip.Addr{to}, TargetMTU: map[string]int{"tmt-1": mtu}}, []mirror.Filter{fl}, mirror.Session{VNI: vni})
+	return &agent.Plan{Program: g, Routes: []agent.Route{{Src: netip.MustParseAddr(outAddr), Dst: to, Sender: s}}}
+}
+
+// start runs a Mirror of iface in the host.
+func (l *lab) start(t *testing.T, o agent.Options, ho agent.HostOptions, mtu int) (*agent.Mirror, *agent.Host) {
+	t.Helper()
+	var m *agent.Mirror
+	var h *agent.Host
+	if err := l.host.Do(func() (err error) {
+		if h, err = agent.NewHost(ho); err != nil {
+			return err
+		}
+		m, err = agent.New(o, l.plan(t, h, 77, mtu))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	// In the namespace, or the interface cannot be found again.
+	go func() { done <- l.host.Do(func() error { return m.Run(t.Context()) }) }()
+	t.Cleanup(func() {
+		m.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		h.Close()
+		if c := m.Counters(); c.Imbalance() != 0 {
+			t.Errorf("ledger is out by %d: %+v", c.Imbalance(), c)
+		}
+	})
+	return m, h
+}
+
+// sniff captures what arrives at the target, as frames.
+func (l *lab) sniff(t *testing.T) *capture.AFPacket {
+	t.Helper()
+	var rs []*capture.AFPacket
+	if err := l.target.Do(func() (err error) {
+		rs, err = capture.OpenAFPacket(capture.AFPacketOptions{Iface: "tgt0", Ports: []uint16{4789}})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rs[0].Close() })
+	return rs[0]
+}
+
+// patience bounds every wait of these tests.
+const patience = 60 * time.Second
+
+// frames reads mirrored packets until enough says so.
+func frames(t *testing.T, r *capture.AFPacket, enough func(out, in *packet.Parsed) bool) {
+	t.Helper()
+	dec := packet.NewDecoder(packet.Options{})
+	var b capture.Batch
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if err := r.Read(&b, 100*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Frames {
+			f := &b.Frames[i]
+			l := dec.Decode(nil, f.Link, f.Data, f.WireLen, f.Time)
+			if len(l) < 2 {
+				t.Fatalf("not a mirrored packet: %x", f.Data)
+			}
+			if enough(&l[0], &l[1]) {
+				return
+			}
+		}
+	}
+	t.Fatalf("not all of it arrived; the kernel dropped %d", r.Stats().Drops)
+}
+
+// talk sends data from the host to its peer over TCP.
+func (l *lab) talk(t *testing.T, addr string, data []byte) {
+	t.Helper()
+	var srv net.Listener
+	if err := l.peer.Do(func() (err error) {
+		srv, err = net.Listen("tcp", net.JoinHostPort(addr, "5001"))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	got := make(chan []byte)
+	go func() {
+		c, err := srv.Accept()
+		if err != nil {
+			got <- nil
+			return
+		}
+		defer c.Close()
+		b, _ := io.ReadAll(c)
+		got <- b
+	}()
+	if err := l.host.Do(func() error {
+		c, err := net.Dial("tcp", srv.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.Write(data)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if b := <-got; !bytes.Equal(b, data) {
+		t.Fatalf("the peer got %d bytes of %d", len(b), len(data))
+	}
+}
+
+// stream puts the payload of one direction of the connection together.
+type stream struct {
+	base    uint32
+	data    []byte
+	seen    []bool
+	fin     bool
+	packets int
+	large   int
+}
+
+func (s *stream) add(p *packet.Parsed) {
+	if p.Flags&packet.SYN != 0 {
+		s.base = p.Seq + 1
+		return
+	}
+	s.packets++
+	s.large = max(s.large, len(p.Data))
+	off := int(p.Seq - s.base)
+	for i, c := range p.PayloadBytes() {
+		if off+i < len(s.data) {
+			s.data[off+i], s.seen[off+i] = c, true
+		}
+	}
+	s.fin = s.fin || p.Flags&packet.FIN != 0
+}
+
+func (s *stream) whole() bool {
+	for _, b := range s.seen {
+		if !b {
+			return false
+		}
+	}
+	return s.fin
+}
+
+// What a host sends with all offloads on arrives at the target in wire-size frames with
+// valid checksums, in the form of AWS, and is the same stream.
+func TestOffloads(t *testing.T) {
+	data := make([]byte, 600_000)
+	for i := range data {
+		data[i] = byte(i) ^ byte(i>>9)
+	}
+	for _, addr := range []string{peerAddr, "fd00:1::2"} {
+		t.Run(addr, func(t *testing.T) {
+			l := newLab(t)
+			l.host.MTU(t, "out0", 9001)
+			l.target.MTU(t, "tgt0", 9001)
+			r := l.sniff(t)
+			m, h := l.start(t, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 9001)
+			l.say(t, r, "warm", true)
+			l.talk(t, addr, data)
+			s := stream{data: make([]byte, len(data)), seen: make([]bool, len(data))}
+			exact := 0
+			answered := false
+			frames(t, r, func(out, in *packet.Parsed) bool {
+				if out.TTL != 255 || out.TOS != 0 || out.DontFrag || out.DstPort != 4789 || out.SrcPort < 0xff80 ||
+					out.IPv4Checksum() != packet.ChecksumOK || out.Data[out.L4+6] != 0 || out.Data[out.L4+7] != 0 || in.VNI != 77 {
+					t.Fatalf("outer header %x", out.Data[:50])
+				}
+				if out.IPID == 0 {
+					exact++
+				}
+				if in.IPVersion == 0 || !in.IsTCP() {
+					return false
+				}
+				if len(in.Data) > 1514 || in.L4Checksum() != packet.ChecksumOK || in.IPv4Checksum() == packet.ChecksumBad {
+					t.Fatalf("inner frame of %d bytes, checksums %v %v: %x", len(in.Data), in.IPv4Checksum(), in.L4Checksum(), in.Data[:60])
+				}
+				if in.DstPort == 5001 {
+					s.add(in)
+				} else {
+					answered = true
+				}
+				return s.whole() && answered
+			})
+			if !bytes.Equal(s.data, data) || s.packets < len(data)/1460 {
+				t.Errorf("%d packets, not the stream that was sent", s.packets)
+			}
+			c := m.Counters()
+			if c.ErrorsSegments+c.ErrorsSend+c.KernelDrops > 0 {
+				t.Errorf("counters %+v: %v", c, m.LastError())
+			}
+			// Before the neighbour is known, and every few seconds, the kernel sends with an id.
+			if exact < s.packets/2 {
+				t.Errorf("%d of %d packets have id 0, %d were left to the IP layer", exact, s.packets, h.IPPackets())
+			}
+		})
+	}
+}
+
+// With the kernel's IP layer alone everything arrives too.
+func TestIPOnly(t *testing.T) {
+	l := newLab(t)
+	r := l.sniff(t)
+	_, h := l.start(t, agent.Options{Iface: "eni0"}, agent.HostOptions{IPOnly: true}, 1500)
+	data := bytes.Repeat([]byte("0123456789"), 10_000)
+	l.talk(t, peerAddr, data)
+	s := stream{data: make([]byte, len(data)), seen: make([]bool, len(data))}
+	cut := 0
+	var fin bool
+	frames(t, r, func(out, in *packet.Parsed) bool {
+		if out.IPTotal > 1500 {
+			t.Fatalf("%d bytes on a line of 1500", out.IPTotal)
+		}
+		if in.Truncated {
+			cut++
+		}
+		fin = fin || in.IsTCP() && in.DstPort == 5001 && in.Flags&packet.FIN != 0
+		return fin
+	})
+	s.large = 0
+	if cut == 0 {
+		t.Error("no frame of 1514 bytes was cut to fit 1500")
+	}
+	if h.IPPackets() == 0 {
+		t.Error("the IP layer sent nothing")
+	}
+}
+
+// An agent whose packets leave by the interface it mirrors does not mirror them, however
+// they are sent.
+func TestLoop(t *testing.T) {
+	for _, ipOnly := range []bool{false, true} {
+		l := newLab(t)
+		m, h := l.start(t, agent.Options{Iface: "out0"}, agent.HostOptions{IPOnly: ipOnly}, 1500)
+		r := l.sniff(t)
+		c, err := dialUDP(l.host, outAddr, targetAddr+":9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		n, got := 0, 0
+		for n < 200 {
+			if _, err := c.Write([]byte("hello")); err == nil {
+				n++ // else the target has said that nobody listens
+			}
+		}
+		frames(t, r, func(_, in *packet.Parsed) bool {
+			if in.Source == packet.FromTunnelVXLAN && in.IsUDP() && in.DstPort == 4789 {
+				t.Fatal("a mirrored packet was mirrored")
+			}
+			if in.IsUDP() && in.DstPort == 9 {
+				got++
+			}
+			return got == n
+		})
+		cs := m.Counters()
+		if cs.ErrorsSend > 0 || cs.Mirrored() < uint64(n) || cs.Mirrored() > uint64(3*n+100) {
+			t.Errorf("IP only %v: %+v (%d by IP)", ipOnly, cs, h.IPPackets())
+		}
+	}
+}
+
+func dialUDP(ns *netlab.NS, from, to string) (c *net.UDPConn, err error) {
+	err = ns.Do(func() error {
+		ua, err := net.ResolveUDPAddr("udp", to)
+		if err != nil {
+			return err
+		}
+		c, err = net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, ua)
+		return err
+	})
+	return c, err
+}
+
+// say sends datagrams to the peer until one is seen at the target; with exact, one that
+// the agent has sent past the IP layer.
+func (l *lab) say(t *testing.T, r *capture.AFPacket, what string, exact bool) {
+	t.Helper()
+	c, err := dialUDP(l.host, hostAddr, peerAddr+":7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { // interfaces need a moment, and errors are answers
+		defer close(done)
+		for {
+			c.Write([]byte(what))
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	defer func() { close(stop); <-done }()
+	frames(t, r, func(out, in *packet.Parsed) bool {
+		return in.IsUDP() && string(in.PayloadBytes()) == what && (!exact || out.IPID == 0)
+	})
+}
+
+// The interface goes away and comes back, and so does the way to the target: mirroring
+// goes on, and nothing is left of it in the end.
+func TestReplug(t *testing.T) {
+	before := runtime.NumGoroutine()
+	t.Run("mirror", func(t *testing.T) {
+		l := newLab(t)
+		m, _ := l.start(t, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 1500)
+		say := func(what string) {
+			t.Helper()
+			l.say(t, l.sniff(t), what, false)
+		}
+		say("first")
+		l.host.Delete(t, "eni0")
+		netlab.Veth(t, l.host, "eni0", l.peer, "peer0")
+		l.host.Addr(t, "eni0", hostAddr+"/24")
+		l.peer.Addr(t, "peer0", peerAddr+"/24")
+		say("second")
+		if m.Counters().Replugs != 1 {
+			t.Errorf("counters %+v", m.Counters())
+		}
+		l.host.Delete(t, "out0")
+		netlab.Veth(t, l.host, "out0", l.target, "tgt0")
+		l.host.Addr(t, "out0", outAddr+"/24")
+		l.target.Addr(t, "tgt0", targetAddr+"/24")
+		say("third")
+	})
+	for end := time.Now().Add(patience); runtime.NumGoroutine() > before; {
+		if time.Now().After(end) {
+			buf := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+		}
+		runtime.Gosched()
+	}
+}
+
+// A Link needs no route and no neighbour.
+func TestLink(t *testing.T) {
+	l := newLab(t)
+	r := l.sniff(t)
+	var k *agent.Link
+	if err := l.host.Do(func() (err error) {
+		k, err = agent.NewLink("out0", l.target.MAC(t, "tgt0"))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	fl := everything()
+	g := program(t, mirror.CompileOptions{}, []mirror.Filter{fl}, mirror.Session{VNI: 5})
+	const n = 3000
+	var in []capture.Frame
+	for i := range n {
+		in = append(in, capture.Frame{Data: pkttest.Frame(fmt.Sprintf("eth ip 10.0.0.1 10.0.1.1 tcp %d 443 flags=S | %d", 1+i, i)), Outgoing: true})
+	}
+	in = append(in, capture.Frame{Data: pkttest.Frame("eth ip 10.0.0.1 10.0.1.1 udp 1 2 | " + string(bytes.Repeat([]byte("x"), 1600))), Outgoing: true})
+	c := run(t, agent.Options{}, &agent.Plan{Program: g, Routes: []agent.Route{{Src: src, Dst: dst, Sender: k}}}, in)
+	if c.Mirrored() != n || c.ErrorsSend != 1 {
+		t.Errorf("counters %+v", c)
+	}
+	got := 0
+	frames(t, r, func(out, in *packet.Parsed) bool {
+		if out.IPID != 0 || int(in.SrcPort) != got+1 {
+			t.Fatalf("packet %d: id %d, port %d", got, out.IPID, in.SrcPort)
+		}
+		got++
+		return got == n
+	})
+	k.Close()
+	c = run(t, agent.Options{}, &agent.Plan{Program: g, Routes: []agent.Route{{Src: src, Dst: dst, Sender: k}}}, in[:5])
+	if c.ErrorsSend != 5 {
+		t.Errorf("a closed link: %+v", c)
+	}
+}
