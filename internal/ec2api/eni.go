@@ -747,7 +747,6 @@ func (c *call) assignIPv4() *Error {
 		}
 		c.x.str("networkInterfaceId", e.ID)
 		eachXML(c.x, "assignedPrivateIpAddressesSet", e.Addrs[n:], func(a netip.Addr) { c.x.str("privateIpAddress", a.String()) })
-		c.x.yes("return", true)
 		return nil
 	})
 }

@@ -120,7 +120,6 @@ func (c *call) createGroup() *Error {
 		}
 	}
 	g := c.s.newGroup(c.now, v, name, description, tags)
-	c.x.yes("return", true)
 	c.x.str("groupId", g.ID)
 	c.x.str("securityGroupArn", c.arn("security-group/"+g.ID))
 	c.writeTags(g.Tags)

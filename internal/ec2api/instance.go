@@ -510,11 +510,7 @@ func (c *call) writeInstance(i *Instance, state InstanceState) {
 func (c *call) writeInstanceHardware(i *Instance, t *typeData) {
 	x := c.x
 	x.str("architecture", t.arch)
-	if t.hypervisor == "xen" {
-		x.str("hypervisor", "xen")
-	} else {
-		x.str("hypervisor", "nitro")
-	}
+	x.str("hypervisor", "xen") // also for Nitro. AWS: Instance, hypervisor
 	x.str("virtualizationType", "hvm")
 	x.str("rootDeviceType", "ebs")
 	root := "/dev/xvda"
@@ -666,7 +662,7 @@ func (c *call) instanceAttribute(i *Instance, name string) ([]string, bool) {
 	case "ena-support":
 		return yesno(true), true
 	case "hypervisor":
-		return one(cmp.Or(t.hypervisor, "nitro")), true
+		return one("xen"), true
 	case "iam-instance-profile.arn":
 		return one(i.Profile), true
 	case "image-id":

@@ -1,0 +1,381 @@
+package ec2api_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"mirador/internal/ec2api"
+)
+
+// story is a client that plays through a set-up and remembers all answers.
+type story struct {
+	t    *testing.T
+	base string
+	log  []answer
+}
+
+type answer struct {
+	Service string `json:"service"`
+	Action  string `json:"action"`
+	Status  int    `json:"status"`
+	Type    string `json:"type"`
+	Body    []byte `json:"body"`
+}
+
+var versions = map[string]string{"ec2": "2016-11-15", "elbv2": "2015-12-01", "sts": "2011-06-15", "cloudwatch": "2010-08-01"}
+
+// send makes an unsigned call. action has the service before it when it is not EC2.
+func (s *story) send(action string, params ...string) (int, string) {
+	s.t.Helper()
+	service := "ec2"
+	if head, rest, ok := strings.Cut(action, ":"); ok {
+		service, action = head, rest
+	}
+	form := url.Values{"Action": {action}, "Version": {versions[service]}}
+	for i := 0; i+1 < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	r, err := http.Post(s.base+"/", "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.log = append(s.log, answer{service, action, r.StatusCode, r.Header.Get("Content-Type"), b})
+	return r.StatusCode, string(b)
+}
+
+// do makes a call that has to succeed.
+func (s *story) do(action string, params ...string) string {
+	s.t.Helper()
+	code, body := s.send(action, params...)
+	if code != 200 {
+		s.t.Fatalf("%s %v = %d %s", action, params, code, body)
+	}
+	return body
+}
+
+// refuse makes a call that has to fail with this code.
+func (s *story) refuse(want, action string, params ...string) {
+	s.t.Helper()
+	code, body := s.send(action, params...)
+	if got := element(body, "Code"); code < 400 || got != want {
+		s.t.Errorf("%s %v = %d %s, want %s", action, params, code, body, want)
+	}
+}
+
+// element returns the text of the first element with this name.
+func element(body, name string) string {
+	m := regexp.MustCompile(`<` + name + `>([^<]*)</` + name + `>`).FindStringSubmatch(body)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+// id is element, for what has to be there.
+func (s *story) id(body, name string) string {
+	s.t.Helper()
+	v := element(body, name)
+	if v == "" {
+		s.t.Fatalf("no %s in %s", name, body)
+	}
+	return v
+}
+
+// playAll calls every action once at least.
+func (s *story) playAll() {
+	vpc, subnet, subnet2, group := s.playNetwork()
+	instance, eni := s.playInstances(subnet, group)
+	nlb, endpoint := s.playBalancers(vpc, subnet, subnet2)
+	s.playMirroring(instance, eni, nlb, endpoint)
+	s.playOthers()
+	s.playDeletes(vpc)
+}
+
+func (s *story) playNetwork() (vpc, subnet, subnet2, group string) {
+	vpc = s.id(s.do("CreateVpc", "CidrBlock", "10.0.0.0/16", "AmazonProvidedIpv6CidrBlock", "true", "TagSpecification.1.ResourceType", "vpc", "TagSpecification.1.Tag.1.Key", "Name", "TagSpecification.1.Tag.1.Value", "a<b>&"), "vpcId")
+	s.do("ModifyVpcAttribute", "VpcId", vpc, "EnableDnsHostnames.Value", "true")
+	s.do("DescribeVpcAttribute", "VpcId", vpc, "Attribute", "enableDnsHostnames")
+	block := s.id(s.do("AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.1.0.0/16"), "associationId")
+	v := s.do("DescribeVpcs", "VpcId.1", vpc)
+	six := strings.TrimSuffix(s.id(v, "ipv6CidrBlock"), "/56")
+	s.do("DisassociateVpcCidrBlock", "AssociationId", block)
+	s.do("DescribeDhcpOptions")
+	subnet = s.id(s.do("CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.1.0/24", "AvailabilityZone", "us-east-1a"), "subnetId")
+	subnet2 = s.id(s.do("CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.2.0/24", "AvailabilityZone", "us-east-1b"), "subnetId")
+	assoc := s.id(s.do("AssociateSubnetCidrBlock", "SubnetId", subnet, "Ipv6CidrBlock", six+"/64"), "associationId")
+	s.do("ModifySubnetAttribute", "SubnetId", subnet, "MapPublicIpOnLaunch.Value", "true")
+	s.do("DescribeSubnets", "Filter.1.Name", "vpc-id", "Filter.1.Value.1", vpc)
+	s.do("DisassociateSubnetCidrBlock", "AssociationId", assoc)
+
+	gw := s.id(s.do("CreateInternetGateway"), "internetGatewayId")
+	s.do("AttachInternetGateway", "InternetGatewayId", gw, "VpcId", vpc)
+	s.do("DescribeInternetGateways", "Filter.1.Name", "attachment.vpc-id", "Filter.1.Value.1", vpc)
+	table := s.id(s.do("CreateRouteTable", "VpcId", vpc), "routeTableId")
+	s.do("CreateRoute", "RouteTableId", table, "DestinationCidrBlock", "0.0.0.0/0", "GatewayId", gw)
+	s.do("ReplaceRoute", "RouteTableId", table, "DestinationCidrBlock", "0.0.0.0/0", "GatewayId", gw)
+	at := s.id(s.do("AssociateRouteTable", "RouteTableId", table, "SubnetId", subnet), "associationId")
+	s.do("DescribeRouteTables", "RouteTableId.1", table)
+	main := s.id(s.do("DescribeRouteTables", "Filter.1.Name", "vpc-id", "Filter.1.Value.1", vpc, "Filter.2.Name", "association.main", "Filter.2.Value.1", "true"), "routeTableId")
+	at = s.id(s.do("ReplaceRouteTableAssociation", "AssociationId", at, "RouteTableId", main), "newAssociationId")
+	s.do("DisassociateRouteTable", "AssociationId", at)
+	s.do("DeleteRoute", "RouteTableId", table, "DestinationCidrBlock", "0.0.0.0/0")
+	s.do("DeleteRouteTable", "RouteTableId", table)
+
+	acl := s.id(s.do("CreateNetworkAcl", "VpcId", vpc), "networkAclId")
+	s.do("CreateNetworkAclEntry", "NetworkAclId", acl, "RuleNumber", "100", "Protocol", "17", "RuleAction", "allow", "Egress", "false", "CidrBlock", "10.0.0.0/8", "PortRange.From", "4789", "PortRange.To", "4789")
+	s.do("CreateNetworkAclEntry", "NetworkAclId", acl, "RuleNumber", "110", "Protocol", "1", "RuleAction", "allow", "Egress", "false", "CidrBlock", "10.0.0.0/8", "Icmp.Type", "-1", "Icmp.Code", "-1")
+	s.do("ReplaceNetworkAclEntry", "NetworkAclId", acl, "RuleNumber", "100", "Protocol", "-1", "RuleAction", "deny", "Egress", "false", "Ipv6CidrBlock", "::/0")
+	old := s.id(s.do("DescribeNetworkAcls", "Filter.1.Name", "association.subnet-id", "Filter.1.Value.1", subnet), "networkAclAssociationId")
+	was := element(s.do("DescribeNetworkAcls", "Filter.1.Name", "association.subnet-id", "Filter.1.Value.1", subnet), "networkAclId")
+	// The first association of the ACL may be another subnet's; moving any there and back will do.
+	moved := s.id(s.do("ReplaceNetworkAclAssociation", "AssociationId", old, "NetworkAclId", acl), "newAssociationId")
+	s.do("ReplaceNetworkAclAssociation", "AssociationId", moved, "NetworkAclId", was)
+	s.do("DeleteNetworkAclEntry", "NetworkAclId", acl, "RuleNumber", "100", "Egress", "false")
+	s.do("DeleteNetworkAcl", "NetworkAclId", acl)
+
+	group = s.id(s.do("CreateSecurityGroup", "GroupName", "traffic", "GroupDescription", "traffic interface", "VpcId", vpc), "groupId")
+	rule := s.id(s.do("AuthorizeSecurityGroupIngress", "GroupId", group, "IpPermissions.1.IpProtocol", "udp", "IpPermissions.1.FromPort", "4789", "IpPermissions.1.ToPort", "4789", "IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/16", "IpPermissions.1.IpRanges.1.Description", "mirrors",
+		"IpPermissions.2.IpProtocol", "tcp", "IpPermissions.2.FromPort", "80", "IpPermissions.2.ToPort", "80", "IpPermissions.2.Groups.1.GroupId", group, "IpPermissions.3.IpProtocol", "-1", "IpPermissions.3.Ipv6Ranges.1.CidrIpv6", "::/0"), "securityGroupRuleId")
+	s.do("AuthorizeSecurityGroupEgress", "GroupId", group, "IpPermissions.1.IpProtocol", "tcp", "IpPermissions.1.FromPort", "443", "IpPermissions.1.ToPort", "443", "IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/16")
+	s.do("UpdateSecurityGroupRuleDescriptionsIngress", "GroupId", group, "SecurityGroupRuleDescription.1.SecurityGroupRuleId", rule, "SecurityGroupRuleDescription.1.Description", "all mirrors")
+	s.do("UpdateSecurityGroupRuleDescriptionsEgress", "GroupId", group, "IpPermissions.1.IpProtocol", "tcp", "IpPermissions.1.FromPort", "443", "IpPermissions.1.ToPort", "443", "IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/16", "IpPermissions.1.IpRanges.1.Description", "x")
+	s.do("ModifySecurityGroupRules", "GroupId", group, "SecurityGroupRule.1.SecurityGroupRuleId", rule, "SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "udp", "SecurityGroupRule.1.SecurityGroupRule.FromPort", "4789", "SecurityGroupRule.1.SecurityGroupRule.ToPort", "4789", "SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "10.0.0.0/8")
+	s.do("DescribeSecurityGroups", "GroupId.1", group)
+	s.do("DescribeSecurityGroupRules", "Filter.1.Name", "group-id", "Filter.1.Value.1", group)
+	s.do("RevokeSecurityGroupIngress", "GroupId", group, "SecurityGroupRuleId.1", rule)
+	s.do("RevokeSecurityGroupEgress", "GroupId", group, "IpPermissions.1.IpProtocol", "tcp", "IpPermissions.1.FromPort", "443", "IpPermissions.1.ToPort", "443", "IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/16")
+	return vpc, subnet, subnet2, group
+}
+
+func (s *story) playInstances(subnet, group string) (instance, eni string) {
+	s.do("ImportKeyPair", "KeyName", "k1", "PublicKeyMaterial", base64.StdEncoding.EncodeToString([]byte("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS me")))
+	s.do("CreateKeyPair", "KeyName", "k2", "KeyType", "ed25519")
+	s.do("DescribeKeyPairs", "IncludePublicKey", "true")
+	s.do("DeleteKeyPair", "KeyName", "k2")
+	image := s.id(s.do("DescribeImages", "Owner.1", "amazon", "Filter.1.Name", "name", "Filter.1.Value.1", "al2023-ami-2023*x86_64"), "imageId")
+	run := s.do("RunInstances", "ImageId", image, "InstanceType", "t3.large", "MinCount", "2", "MaxCount", "2", "SubnetId", subnet, "SecurityGroupId.1", group, "KeyName", "k1", "ClientToken", "once",
+		"IamInstanceProfile.Name", "sensor", "BlockDeviceMapping.1.DeviceName", "/dev/xvda", "BlockDeviceMapping.1.Ebs.VolumeSize", "100", "TagSpecification.1.ResourceType", "instance", "TagSpecification.1.Tag.1.Key", "Name", "TagSpecification.1.Tag.1.Value", "web")
+	instance = s.id(run, "instanceId")
+	s.do("DescribeInstances", "InstanceId.1", instance)
+	s.do("DescribeInstanceStatus", "InstanceId.1", instance)
+	for _, a := range []string{"instanceType", "userData", "disableApiTermination", "disableApiStop", "instanceInitiatedShutdownBehavior", "rootDeviceName", "blockDeviceMapping", "sourceDestCheck", "groupSet", "ebsOptimized", "productCodes", "enaSupport", "enclaveOptions", "kernel"} {
+		s.do("DescribeInstanceAttribute", "InstanceId", instance, "Attribute", a)
+	}
+	s.do("ModifyInstanceAttribute", "InstanceId", instance, "DisableApiTermination.Value", "false")
+	s.do("ModifyInstanceMetadataOptions", "InstanceId", instance, "HttpTokens", "optional")
+	s.do("DescribeInstanceCreditSpecifications", "InstanceId.1", instance)
+	s.do("ModifyInstanceCreditSpecification", "InstanceCreditSpecification.1.InstanceId", instance, "InstanceCreditSpecification.1.CpuCredits", "standard")
+	s.do("MonitorInstances", "InstanceId.1", instance)
+	s.do("UnmonitorInstances", "InstanceId.1", instance)
+	s.do("StopInstances", "InstanceId.1", instance)
+	s.do("StartInstances", "InstanceId.1", instance)
+	s.do("RebootInstances", "InstanceId.1", instance)
+	s.do("DescribeVolumes", "Filter.1.Name", "attachment.instance-id", "Filter.1.Value.1", instance)
+	s.do("DescribeInstanceTypes", "InstanceType.1", "m5.xlarge", "InstanceType.2", "c5.metal", "InstanceType.3", "t4g.nano")
+	s.do("DescribeInstanceTypeOfferings", "LocationType", "availability-zone", "Filter.1.Name", "instance-type", "Filter.1.Value.1", "m5.*")
+
+	eni = s.id(s.do("CreateNetworkInterface", "SubnetId", subnet, "SecurityGroupId.1", group, "Description", "traffic", "ClientToken", "eni-1"), "networkInterfaceId")
+	at := s.id(s.do("AttachNetworkInterface", "NetworkInterfaceId", eni, "InstanceId", instance, "DeviceIndex", "1"), "attachmentId")
+	s.do("ModifyNetworkInterfaceAttribute", "NetworkInterfaceId", eni, "Attachment.AttachmentId", at, "Attachment.DeleteOnTermination", "true")
+	s.do("DescribeNetworkInterfaces", "NetworkInterfaceId.1", eni)
+	for _, a := range []string{"description", "groupSet", "sourceDestCheck", "attachment", "associatePublicIpAddress"} {
+		s.do("DescribeNetworkInterfaceAttribute", "NetworkInterfaceId", eni, "Attribute", a)
+	}
+	more := s.id(s.do("AssignPrivateIpAddresses", "NetworkInterfaceId", eni, "SecondaryPrivateIpAddressCount", "1"), "privateIpAddress")
+	s.do("UnassignPrivateIpAddresses", "NetworkInterfaceId", eni, "PrivateIpAddress.1", more)
+	s.do("DetachNetworkInterface", "AttachmentId", at)
+	s.do("DeleteNetworkInterface", "NetworkInterfaceId", s.id(s.do("CreateNetworkInterface", "SubnetId", subnet), "networkInterfaceId"))
+	vpc := s.id(s.do("DescribeSubnets", "SubnetId.1", subnet), "vpcId")
+	block := s.id(s.do("DescribeVpcs", "VpcId.1", vpc), "ipv6CidrBlock")
+	s.do("AssociateSubnetCidrBlock", "SubnetId", subnet, "Ipv6CidrBlock", strings.TrimSuffix(block, "56")+"64")
+	six := s.id(strings.Replace(s.do("AssignIpv6Addresses", "NetworkInterfaceId", eni, "Ipv6AddressCount", "1"), "<item>", "<six>", 1), "networkInterfaceId")
+	addr := s.id(s.do("DescribeNetworkInterfaces", "NetworkInterfaceId.1", six), "ipv6Address")
+	s.do("UnassignIpv6Addresses", "NetworkInterfaceId", eni, "Ipv6Addresses.1", addr)
+	return instance, eni
+}
+
+func (s *story) playBalancers(vpc, subnet, subnet2 string) (nlb, endpoint string) {
+	nlb = s.id(s.do("elbv2:CreateLoadBalancer", "Name", "mirrors", "Type", "network", "Scheme", "internal", "Subnets.member.1", subnet, "Subnets.member.2", subnet2, "Tags.member.1.Key", "a", "Tags.member.1.Value", "b"), "LoadBalancerArn")
+	group := s.id(s.do("DescribeSecurityGroups", "Filter.1.Name", "vpc-id", "Filter.1.Value.1", vpc), "groupId")
+	grouped := s.id(s.do("elbv2:CreateLoadBalancer", "Name", "grouped", "Type", "network", "Scheme", "internal", "SubnetMappings.member.1.SubnetId", subnet, "SecurityGroups.member.1", group), "LoadBalancerArn")
+	s.do("elbv2:SetSecurityGroups", "LoadBalancerArn", grouped, "SecurityGroups.member.1", group)
+	s.do("elbv2:SetSubnets", "LoadBalancerArn", grouped, "Subnets.member.1", subnet, "Subnets.member.2", subnet2)
+	s.do("elbv2:SetIpAddressType", "LoadBalancerArn", grouped, "IpAddressType", "ipv4")
+	s.do("elbv2:DescribeLoadBalancers", "LoadBalancerArns.member.1", nlb)
+	s.do("elbv2:DescribeLoadBalancerAttributes", "LoadBalancerArn", nlb)
+	s.do("elbv2:ModifyLoadBalancerAttributes", "LoadBalancerArn", nlb, "Attributes.member.1.Key", "load_balancing.cross_zone.enabled", "Attributes.member.1.Value", "true")
+	tg := s.id(s.do("elbv2:CreateTargetGroup", "Name", "sensors", "Protocol", "UDP", "Port", "4789", "VpcId", vpc, "TargetType", "ip", "HealthCheckProtocol", "HTTP", "HealthCheckPath", "/api/2.0/status", "HealthCheckPort", "80", "Matcher.HttpCode", "200-399"), "TargetGroupArn")
+	s.do("elbv2:ModifyTargetGroup", "TargetGroupArn", tg, "HealthCheckIntervalSeconds", "10")
+	s.do("elbv2:DescribeTargetGroups", "Names.member.1", "sensors")
+	s.do("elbv2:DescribeTargetGroupAttributes", "TargetGroupArn", tg)
+	s.do("elbv2:ModifyTargetGroupAttributes", "TargetGroupArn", tg, "Attributes.member.1.Key", "stickiness.enabled", "Attributes.member.1.Value", "true")
+	l := s.id(s.do("elbv2:CreateListener", "LoadBalancerArn", nlb, "Protocol", "UDP", "Port", "4789", "DefaultActions.member.1.Type", "forward", "DefaultActions.member.1.TargetGroupArn", tg), "ListenerArn")
+	s.do("elbv2:ModifyListener", "ListenerArn", l, "Port", "4790")
+	s.do("elbv2:ModifyListener", "ListenerArn", l, "Port", "4789")
+	s.do("elbv2:DescribeListeners", "LoadBalancerArn", nlb)
+	s.do("elbv2:DescribeListenerAttributes", "ListenerArn", l)
+	tcp := s.id(s.do("elbv2:CreateTargetGroup", "Name", "tcp", "Protocol", "TCP", "Port", "80", "VpcId", vpc), "TargetGroupArn")
+	tcpListener := s.id(s.do("elbv2:CreateListener", "LoadBalancerArn", nlb, "Protocol", "TCP", "Port", "80", "DefaultActions.member.1.Type", "forward", "DefaultActions.member.1.ForwardConfig.TargetGroups.member.1.TargetGroupArn", tcp), "ListenerArn")
+	s.do("elbv2:ModifyListenerAttributes", "ListenerArn", tcpListener, "Attributes.member.1.Key", "tcp.idle_timeout.seconds", "Attributes.member.1.Value", "600")
+	s.do("elbv2:DescribeListenerCertificates", "ListenerArn", l)
+	s.do("elbv2:DescribeRules", "ListenerArn", l)
+	s.do("elbv2:DescribeAccountLimits")
+	s.do("elbv2:RegisterTargets", "TargetGroupArn", tg, "Targets.member.1.Id", "10.0.1.200")
+	s.do("elbv2:DescribeTargetHealth", "TargetGroupArn", tg)
+	s.do("elbv2:DeregisterTargets", "TargetGroupArn", tg, "Targets.member.1.Id", "10.0.1.200")
+	s.do("elbv2:AddTags", "ResourceArns.member.1", tg, "Tags.member.1.Key", "x", "Tags.member.1.Value", "y")
+	s.do("elbv2:DescribeTags", "ResourceArns.member.1", tg, "ResourceArns.member.2", nlb)
+	s.do("elbv2:RemoveTags", "ResourceArns.member.1", tg, "TagKeys.member.1", "x")
+	s.do("elbv2:DeleteListener", "ListenerArn", l)
+	s.do("elbv2:DeleteTargetGroup", "TargetGroupArn", tg)
+	s.do("elbv2:DeleteLoadBalancer", "LoadBalancerArn", grouped)
+
+	gwlb := s.id(s.do("elbv2:CreateLoadBalancer", "Name", "pool", "Type", "gateway", "Subnets.member.1", subnet), "LoadBalancerArn")
+	geneve := s.id(s.do("elbv2:CreateTargetGroup", "Name", "appliances", "Protocol", "GENEVE", "Port", "6081", "VpcId", vpc, "TargetType", "ip"), "TargetGroupArn")
+	s.do("elbv2:CreateListener", "LoadBalancerArn", gwlb, "DefaultActions.member.1.Type", "forward", "DefaultActions.member.1.TargetGroupArn", geneve)
+	svc := s.do("CreateVpcEndpointServiceConfiguration", "GatewayLoadBalancerArn.1", gwlb, "AcceptanceRequired", "true")
+	service, name := s.id(svc, "serviceId"), s.id(svc, "serviceName")
+	s.do("ModifyVpcEndpointServicePermissions", "ServiceId", service, "AddAllowedPrincipals.1", "arn:aws:iam::123456789012:root")
+	s.do("DescribeVpcEndpointServicePermissions", "ServiceId", service)
+	s.do("DescribeVpcEndpointServiceConfigurations", "ServiceId.1", service)
+	s.do("DescribeVpcEndpointServices")
+	endpoint = s.id(s.do("CreateVpcEndpoint", "VpcId", vpc, "ServiceName", name, "VpcEndpointType", "GatewayLoadBalancer", "SubnetId.1", subnet), "vpcEndpointId")
+	s.do("DescribeVpcEndpointConnections", "Filter.1.Name", "service-id", "Filter.1.Value.1", service)
+	s.do("AcceptVpcEndpointConnections", "ServiceId", service, "VpcEndpointId.1", endpoint)
+	s.do("RejectVpcEndpointConnections", "ServiceId", service, "VpcEndpointId.1", "vpce-00000000000000000")
+	s.do("ModifyVpcEndpointServiceConfiguration", "ServiceId", service, "AcceptanceRequired", "false")
+	s.do("DescribeVpcEndpoints", "VpcEndpointId.1", endpoint)
+	iface := s.id(s.do("CreateVpcEndpoint", "VpcId", vpc, "ServiceName", "com.amazonaws.us-east-1.ec2", "VpcEndpointType", "Interface", "SubnetId.1", subnet), "vpcEndpointId")
+	s.do("ModifyVpcEndpoint", "VpcEndpointId", iface, "AddSubnetId.1", subnet2)
+	s.do("DescribeVpcEndpoints", "Filter.1.Name", "vpc-id", "Filter.1.Value.1", vpc)
+	s.do("DeleteVpcEndpointServiceConfigurations", "ServiceId.1", service)
+	s.do("DeleteVpcEndpoints", "VpcEndpointId.1", iface)
+	lists := s.do("DescribeManagedPrefixLists")
+	s.do("DescribePrefixLists")
+	s.do("GetManagedPrefixListEntries", "PrefixListId", s.id(lists, "prefixListId"))
+	return nlb, endpoint
+}
+
+func (s *story) playMirroring(instance, eni, nlb, endpoint string) {
+	source := s.id(s.do("DescribeNetworkInterfaces", "Filter.1.Name", "attachment.instance-id", "Filter.1.Value.1", instance), "networkInterfaceId")
+	target := s.id(s.do("CreateTrafficMirrorTarget", "NetworkInterfaceId", eni, "Description", "sensor", "ClientToken", "t1", "TagSpecification.1.ResourceType", "traffic-mirror-target", "TagSpecification.1.Tag.1.Key", "Name", "TagSpecification.1.Tag.1.Value", "sensor"), "trafficMirrorTargetId")
+	behind := s.id(s.do("CreateTrafficMirrorTarget", "NetworkLoadBalancerArn", nlb), "trafficMirrorTargetId")
+	s.do("CreateTrafficMirrorTarget", "GatewayLoadBalancerEndpointId", endpoint)
+	filter := s.id(s.do("CreateTrafficMirrorFilter", "Description", "all"), "trafficMirrorFilterId")
+	s.do("ModifyTrafficMirrorFilterNetworkServices", "TrafficMirrorFilterId", filter, "AddNetworkService.1", "amazon-dns")
+	rule := s.id(s.do("CreateTrafficMirrorFilterRule", "TrafficMirrorFilterId", filter, "TrafficDirection", "ingress", "RuleNumber", "100", "RuleAction", "accept", "SourceCidrBlock", "0.0.0.0/0", "DestinationCidrBlock", "0.0.0.0/0", "Protocol", "17",
+		"DestinationPortRange.FromPort", "53", "DestinationPortRange.ToPort", "53", "SourcePortRange.FromPort", "1", "SourcePortRange.ToPort", "65535", "Description", "dns"), "trafficMirrorFilterRuleId")
+	s.do("ModifyTrafficMirrorFilterRule", "TrafficMirrorFilterRuleId", rule, "RuleNumber", "110", "RemoveField.1", "source-port-range")
+	s.do("DescribeTrafficMirrorFilterRules", "TrafficMirrorFilterId", filter)
+	s.do("DescribeTrafficMirrorFilters", "TrafficMirrorFilterId.1", filter)
+	s.do("DescribeTrafficMirrorTargets")
+	session := s.id(s.do("CreateTrafficMirrorSession", "NetworkInterfaceId", source, "TrafficMirrorTargetId", target, "TrafficMirrorFilterId", filter, "SessionNumber", "1", "VirtualNetworkId", "1169", "PacketLength", "200", "Description", "web"), "trafficMirrorSessionId")
+	s.do("ModifyTrafficMirrorSession", "TrafficMirrorSessionId", session, "TrafficMirrorTargetId", behind, "RemoveField.1", "packet-length", "RemoveField.2", "description")
+	s.do("DescribeTrafficMirrorSessions", "Filter.1.Name", "virtual-network-id", "Filter.1.Value.1", "1169")
+	s.do("CreateTags", "ResourceId.1", session, "ResourceId.2", instance, "Tag.1.Key", "managed-by", "Tag.1.Value", "mirador")
+	s.do("DescribeTags", "Filter.1.Name", "resource-id", "Filter.1.Value.1", session)
+	s.do("DeleteTags", "ResourceId.1", session, "Tag.1.Key", "managed-by")
+	s.do("DeleteTrafficMirrorSession", "TrafficMirrorSessionId", session)
+	s.do("DeleteTrafficMirrorFilterRule", "TrafficMirrorFilterRuleId", rule)
+	s.do("DeleteTrafficMirrorFilter", "TrafficMirrorFilterId", filter)
+	s.do("DeleteTrafficMirrorTarget", "TrafficMirrorTargetId", target)
+}
+
+func (s *story) playOthers() {
+	for _, a := range []string{
+		"DescribeAvailabilityZones", "DescribeRegions", "DescribeAccountAttributes", "DescribeVpcPeeringConnections", "DescribeTransitGatewayVpcAttachments",
+		"DescribeTransitGateways", "DescribeNatGateways", "DescribeAddresses", "DescribeVpnGateways", "DescribeFlowLogs", "DescribeEgressOnlyInternetGateways",
+		"sts:GetCallerIdentity", "sts:GetSessionToken", "cloudwatch:ListMetrics",
+	} {
+		s.do(a)
+	}
+	s.do("sts:AssumeRole", "RoleArn", "arn:aws:iam::123456789012:role/setup", "RoleSessionName", "test")
+	s.do("cloudwatch:GetMetricData", "StartTime", "2026-11-01T00:00:00Z", "EndTime", "2026-11-01T01:00:00Z", "MetricDataQueries.member.1.Id", "m1", "MetricDataQueries.member.1.MetricStat.Metric.Namespace", "AWS/EC2",
+		"MetricDataQueries.member.1.MetricStat.Metric.MetricName", "NetworkMirrorOut", "MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Name", "InstanceId", "MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Value", "i-1",
+		"MetricDataQueries.member.1.MetricStat.Period", "300", "MetricDataQueries.member.1.MetricStat.Stat", "Sum")
+	s.do("cloudwatch:GetMetricStatistics", "StartTime", "2026-11-01T00:00:00Z", "EndTime", "2026-11-01T01:00:00Z", "Namespace", "AWS/EC2", "MetricName", "NetworkMirrorOut", "Period", "300", "Statistics.member.1", "Sum", "Statistics.member.2", "Maximum")
+	s.refuse("InvalidAction", "ModifyEverything")
+}
+
+func (s *story) playDeletes(vpc string) {
+	s.do("DeleteSubnet", "SubnetId", s.id(s.do("CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.77.0/24"), "subnetId"))
+	s.do("DeleteSecurityGroup", "GroupId", s.id(s.do("CreateSecurityGroup", "GroupName", "gone", "GroupDescription", "gone", "VpcId", vpc), "groupId"))
+	gw := s.id(s.do("DescribeInternetGateways", "Filter.1.Name", "attachment.vpc-id", "Filter.1.Value.1", vpc), "internetGatewayId")
+	list := s.do("DescribeInstances", "Filter.1.Name", "vpc-id", "Filter.1.Value.1", vpc)
+	params := []string{}
+	for i, m := range regexp.MustCompile(`<instanceId>(i-[0-9a-f]+)<`).FindAllStringSubmatch(list, -1) {
+		params = append(params, "InstanceId."+strconv.Itoa(i+1), m[1])
+	}
+	s.do("TerminateInstances", params...)
+	s.do("DescribeInstances", "Filter.1.Name", "instance-state-name", "Filter.1.Value.1", "terminated")
+	s.do("DetachInternetGateway", "InternetGatewayId", gw, "VpcId", vpc)
+	s.do("DeleteInternetGateway", "InternetGatewayId", gw)
+	s.do("DeleteVpc", "VpcId", s.id(s.do("CreateVpc", "CidrBlock", "10.9.0.0/16"), "vpcId"))
+	std := s.id(s.do("DescribeVpcs", "Filter.1.Name", "isDefault", "Filter.1.Value.1", "true"), "vpcId")
+	s.refuse("DependencyViolation", "DeleteVpc", "VpcId", std)
+	s.refuse("DefaultVpcAlreadyExists", "CreateDefaultVpc")
+}
+
+// TestAnswersParse plays through every action and gives all answers to botocore's parsers
+// and models: no element that they do not know, none twice, no value of the wrong type.
+func TestAnswersParse(t *testing.T) {
+	metrics := fakeMetrics{}
+	_, base := newServer(t, ec2api.Options{Metrics: metrics})
+	s := &story{t: t, base: base}
+	s.playAll()
+	_, bare := newServer(t, ec2api.Options{NoDefaultVPC: true})
+	b := &story{t: t, base: bare}
+	b.do("CreateDefaultVpc")
+	s.log = append(s.log, b.log...)
+
+	called := map[string]bool{}
+	for _, a := range s.log {
+		if a.Status == 200 {
+			called[a.Service+" "+a.Action] = true
+		}
+	}
+	list, err := os.ReadFile("actions.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range strings.Split(strings.TrimSpace(string(list)), "\n") {
+		if !called[a] {
+			t.Errorf("the story does not call %s", a)
+		}
+	}
+	parseWithBotocore(t, s.log)
+}
+
+func parseWithBotocore(t *testing.T, log []answer) {
+	t.Helper()
+	if err := exec.Command("python3", "-c", "import botocore.parsers").Run(); err != nil {
+		t.Skipf("botocore cannot be imported (Debian: python3-botocore): %v", err)
+	}
+	var in bytes.Buffer
+	for _, a := range log {
+		if err := json.NewEncoder(&in).Encode(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("python3", "testdata/parse.py")
+	cmd.Stdin = &in
+	out, err := cmd.CombinedOutput()
+	if want := "ok " + strconv.Itoa(len(log)); err != nil || !strings.Contains(string(out), want) {
+		t.Errorf("botocore: %v\n%s", err, out)
+	}
+}
