@@ -42,6 +42,9 @@ const (
 	// MaxTxs bounds the open transactions of one flow; the oldest are then finished
 	// by force (Suricata: app-layer max-tx of the protocols, 256 .. 1024).
 	MaxTxs = 1024
+	// MaxTxFiles bounds the files of one transaction: a mail or a form can have one
+	// for each 50 bytes, and all of them are walked for each packet.
+	MaxTxFiles = 1024
 	// MaxProbe is how many bytes of one direction are probed before detection
 	// gives up (Suricata: stream reassembly toserver/toclient inspection of the
 	// first chunk).
@@ -63,7 +66,7 @@ type Conn struct {
 	// Events are flow-level application-layer events (ApplayerEvents).
 	Events []EventID
 	// Counters of what was cut short.
-	TxOverflow, ExpectOverflow uint64
+	TxOverflow, ExpectOverflow, FileOverflow uint64
 
 	// Offset is, during Parse, the stream offset of data[0] per direction.
 	Offset [2]uint64
@@ -266,9 +269,14 @@ func (c *Conn) Switch(name string) {
 	c.switching = true
 }
 
-// NewFile opens a file in tx. Its Dir says which direction carries it.
+// NewFile opens a file in tx. Its Dir says which direction carries it. Beyond
+// MaxTxFiles it is counted, and what is returned takes no bytes and is shown nowhere.
 func (c *Conn) NewFile(tx Tx, dir Dir, name []byte) *File {
 	b := tx.Base()
+	if len(b.Files) >= MaxTxFiles {
+		c.FileOverflow++
+		return &File{Dir: dir, TxID: b.ID, State: FileTruncated}
+	}
 	c.nextFile++
 	f := &File{Dir: dir, Name: append([]byte(nil), name...), TxID: b.ID, seq: c.nextFile}
 	b.Files = append(b.Files, f)

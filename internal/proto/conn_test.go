@@ -76,3 +76,21 @@ func TestOpen(t *testing.T) {
 		t.Errorf("%d are open, %d were completed by force", live, c.TxOverflow)
 	}
 }
+
+// Files beyond what a transaction may have take no bytes and are counted.
+func TestFileOverflow(t *testing.T) {
+	var c proto.Conn
+	type tx struct{ proto.TxBase }
+	x := &tx{}
+	for range proto.MaxTxFiles {
+		if f := c.NewFile(x, proto.ToServer, nil); f.State != proto.FileOpen {
+			t.Fatal("a file within the bound is not open")
+		}
+	}
+	f := c.NewFile(x, proto.ToServer, []byte("one more"))
+	f.Append([]byte("abc"))
+	f.Close(proto.FileClosed)
+	if len(x.Files) != proto.MaxTxFiles || len(f.Data) != 0 || c.FileOverflow != 1 {
+		t.Errorf("%d files, %d bytes in the last, %d counted", len(x.Files), len(f.Data), c.FileOverflow)
+	}
+}

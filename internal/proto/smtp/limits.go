@@ -11,6 +11,9 @@ const (
 	// maxRcpt bounds the recipients kept per mail; RFC 5321 section 4.5.3.1.8 asks for
 	// 100, large lists send 1000.
 	maxRcpt = 2048
+	// maxRcptBytes bounds their bytes: 2048 of usual length. Addresses have at most 254
+	// (RFC 5321 section 4.5.3.1.3), but lines 4096.
+	maxRcptBytes = 96 << 10
 	// DefaultMaxTx is how many mails of a session may wait for their reply; the oldest
 	// is then completed (Suricata: max-tx).
 	DefaultMaxTx = 256

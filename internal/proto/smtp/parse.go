@@ -292,8 +292,9 @@ func (p *parser) command(line []byte) *Tx {
 		}
 		t.Dirty[proto.ToServer] = true
 	case is(line, "RCPT TO"):
-		if len(t.Rcpt) < maxRcpt {
-			t.Rcpt = append(t.Rcpt, argument(line, len("RCPT TO:")))
+		if r := argument(line, len("RCPT TO:")); len(t.Rcpt) < maxRcpt && t.rcptBytes+len(r) <= maxRcptBytes {
+			t.Rcpt = append(t.Rcpt, r)
+			t.rcptBytes += len(r)
 		} else {
 			p.Dropped++
 		}
@@ -374,6 +375,7 @@ func (p *parser) dataCommand(t *Tx) kind {
 // startData begins to read the data of t.
 func (p *parser) startData(t *Tx) {
 	p.data, p.first, p.framing = t, true, false
+	p.dirs[proto.ToServer].scanned = 0 // lines of data may end in CR alone
 	t.Advance(proto.ToServer, Data)
 	t.Advance(proto.ToClient, Data)
 	if p.opt.raw {
@@ -492,10 +494,10 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 			t.raise(EventTruncatedLine)
 		}
 		p.first = true
-	} else if line, ends = bodyLine(data, eof); line == nil {
+	} else if line, ends = d.bodyLine(data, eof); line == nil {
 		return 0, true
 	} else {
-		used = len(line)
+		d.scanned, used = 0, len(line)
 	}
 	if p.first && isDot(line) && (ends || eof) {
 		p.endData(t, off+uint64(used))
@@ -514,13 +516,11 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 // bodyLine cuts a line of a mail's body off data: to LF, CR LF or CR, or MaxLine
 // bytes of a longer one, or what is there at the end. ends tells that its end came;
 // line is nil when more is needed.
-func bodyLine(data []byte, eof bool) (line []byte, ends bool) {
+func (d *direction) bodyLine(data []byte, eof bool) (line []byte, ends bool) {
 	window := data[:min(len(data), MaxLine)]
-	n := bytes.IndexByte(window, '\n')
-	if n < 0 {
-		n = len(window)
-	}
-	if i := bytes.IndexByte(window[:n], '\r'); i >= 0 {
+	i, n := lineEnd(window, min(d.scanned, len(window))) // no line ends before that
+	if i >= 0 {
+		d.scanned = i
 		switch {
 		case i+1 < len(data) && data[i+1] == '\n':
 			return data[:i+2], true
@@ -538,7 +538,30 @@ func bodyLine(data []byte, eof bool) (line []byte, ends bool) {
 	case eof:
 		return data, false
 	}
+	d.scanned = len(data)
 	return nil, false
+}
+
+// lineEnd returns the offset of the first CR of b at or behind from, -1 when there is
+// none before the first LF, and that of the first LF, len(b) when there is none. It
+// looks for both in small steps, so that lines that end in one do not make it look for
+// the other in all of b again and again.
+func lineEnd(b []byte, from int) (cr, lf int) {
+	const stride = 128
+	for ; from < len(b); from += stride {
+		w := b[from:min(from+stride, len(b))]
+		n := bytes.IndexByte(w, '\n')
+		if n >= 0 {
+			w = w[:n]
+		}
+		if i := bytes.IndexByte(w, '\r'); i >= 0 {
+			return from + i, len(b)
+		}
+		if n >= 0 {
+			return -1, from + n
+		}
+	}
+	return -1, len(b)
 }
 
 // isDot tells whether line is the dot that ends the data.

@@ -14,9 +14,10 @@ type Tx struct {
 	// not decoded.
 	Mail *mime.Message
 
-	p    *parser
-	data bool // there was a DATA
-	file *proto.File
+	p         *parser
+	data      bool // there was a DATA
+	file      *proto.File
+	rcptBytes int // of Rcpt
 }
 
 // Helo returns what the client called itself; nil when it has not.
