@@ -11,6 +11,9 @@ const (
 	// MaxStub bounds the setting, so that MaxTxs transactions of one flow stay in
 	// reach of a sensor's memory.
 	MaxStub = 16 << 20
+	// MaxFlowStub bounds the stub data that all calls of a flow without their end hold
+	// together; clients have a handful of calls under way.
+	MaxFlowStub = 8 << 20
 	// MaxContexts bounds the presentation contexts kept of one bind and of one
 	// flow. A bind names at most 255; real clients stay below 40.
 	MaxContexts = 255

@@ -200,7 +200,7 @@ func (p *parser) request(h *Header, b []byte) *Tx {
 			}
 		}
 	}
-	t.stub(proto.ToServer, r.Stub, p.cfg.maxStub)
+	p.open.stub(t, proto.ToServer, r.Stub, p.cfg.maxStub)
 	if h.Flags&FlagLast != 0 {
 		t.end(proto.ToServer)
 	}
@@ -222,7 +222,7 @@ func (p *parser) response(h *Header, b []byte) *Tx {
 	t.Little[proto.ToClient] = h.Little
 	// Suricata counts what is before the stub data of a response as part of it;
 	// rules with offsets were written for that.
-	t.stub(proto.ToClient, b[headerLen:], p.cfg.maxStub)
+	p.open.stub(t, proto.ToClient, b[headerLen:], p.cfg.maxStub)
 	if h.Flags&FlagLast != 0 {
 		t.end(proto.ToClient)
 	}

@@ -29,14 +29,21 @@ type Tx struct {
 func (t *Tx) isRequest() bool { return t.Seen[proto.ToServer] && t.ReqType == TypeRequest }
 
 // stub adds a fragment's stub data.
-func (t *Tx) stub(dir proto.Dir, b []byte, limit int) {
+func (o *openTxs) stub(t *Tx, dir proto.Dir, b []byte, limit int) {
 	t.Frags[dir]++
-	room := max(limit-len(t.Stub[dir]), 0)
+	room := max(min(limit-len(t.Stub[dir]), MaxFlowStub-o.held), 0)
 	if len(b) > room {
-		t.StubCut[dir] += len(b) - room
-		b = b[:room]
+		if o.held+len(b) > MaxFlowStub {
+			o.tidy() // those that are complete by now hold nothing
+			room = max(min(limit-len(t.Stub[dir]), MaxFlowStub-o.held), 0)
+		}
+		if len(b) > room {
+			t.StubCut[dir] += len(b) - room
+			b = b[:room]
+		}
 	}
 	t.Stub[dir] = append(t.Stub[dir], b...)
+	o.held += len(b)
 	t.Dirty[dir] = true
 }
 
@@ -67,14 +74,19 @@ func answers(resp uint8) uint8 {
 
 // openTxs are the transactions of a flow that are not complete, oldest first: what
 // is searched for every fragment. Complete ones are let go when another is added.
-type openTxs struct{ list []*Tx }
+type openTxs struct {
+	list []*Tx
+	held int // bytes of stub data in list
+}
 
 // tidy drops the complete ones and returns the others.
 func (o *openTxs) tidy() []*Tx {
 	keep := o.list[:0]
+	o.held = 0
 	for _, t := range o.list {
 		if !(t.Done[proto.ToServer] && t.Done[proto.ToClient]) {
 			keep = append(keep, t)
+			o.held += len(t.Stub[0]) + len(t.Stub[1])
 		}
 	}
 	clear(o.list[len(keep):])

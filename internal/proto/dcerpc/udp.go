@@ -47,7 +47,8 @@ func readDG(b []byte) (h dgHeader, ok bool) {
 func (p *datagrams) Parse(_ proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	h, ok := readDG(data)
 	if !ok {
-		return len(data), 0, proto.Broken
+		// Anybody can put such a datagram between those of a flow.
+		return len(data), 0, proto.OK
 	}
 	stub := data[dgLen:]
 	stub = stub[:min(len(stub), int(h.size))]
@@ -65,7 +66,7 @@ func (p *datagrams) Parse(_ proto.Dir, data []byte, _ bool) (used, need int, st 
 				t.Opnum = h.opnum
 			}
 		}
-		t.stub(dir, stub, p.cfg.maxStub)
+		p.open.stub(t, dir, stub, p.cfg.maxStub)
 		if h.flags&flagDGFrag == 0 || h.flags&flagDGLast != 0 {
 			t.end(dir)
 		}
