@@ -7,6 +7,8 @@ type Cache[K comparable, V any] struct {
 	m     map[K]V
 	order []K // in the order they were put; may name keys that are gone
 	head  int
+	// Forgotten counts the entries that went to make room.
+	Forgotten uint64
 }
 
 // Get returns the value of k.
@@ -22,7 +24,10 @@ func (c *Cache[K, V]) Put(k K, v V) {
 	}
 	if _, have := c.m[k]; !have {
 		for len(c.m) >= c.Max && c.head < len(c.order) {
-			delete(c.m, c.order[c.head])
+			if _, have := c.m[c.order[c.head]]; have {
+				delete(c.m, c.order[c.head])
+				c.Forgotten++
+			}
 			c.head++
 		}
 		c.order = append(c.order, k)

@@ -44,9 +44,11 @@ const (
 	// MaxName bounds names kept, in bytes (UTF-16 before narrowing); Windows allows
 	// 32767 characters in a path, real ones have under 260.
 	MaxName = 8192
-	// MaxDialects bounds the dialects kept of a negotiation, MaxSNames the
-	// components of a Kerberos service name.
+	// MaxDialects bounds the dialects kept of a negotiation, MaxDialect the bytes of
+	// one (the longest there is has 27), MaxSNames the components of a Kerberos
+	// service name.
 	MaxDialects = 64
+	MaxDialect  = 256
 	MaxSNames   = 16
 	// MaxOpenFiles bounds the files of a flow followed at once, in either direction.
 	MaxOpenFiles = 512

@@ -37,10 +37,13 @@ type parser struct {
 	queued    int // bytes of files that wait in queues
 
 	ifaces []dcerpc.Context // of the last bind
-	calls  []*Tx            // DCE/RPC calls without an answer, oldest first
-	open   []*Tx            // transactions that are not complete, oldest first
-	cur    *Tx              // begun by the message in work
-	broken bool
+	calls  []*Tx            // DCE/RPC calls without an answer, oldest first; some are complete
+	// callsMark is the length of calls at which the complete ones are dropped; stubs
+	// is what calls hold of stub data.
+	callsMark, stubs int
+	open             []*Tx // transactions that are not complete, oldest first
+	cur              *Tx   // begun by the message in work
+	broken           bool
 }
 
 func newParser(c *proto.Conn, cfg *config) *parser {

@@ -12,6 +12,7 @@ const maxRPCType = 20
 type pipe struct {
 	rpc    bool             // DCE/RPC was seen in it
 	part   []byte           // start of a fragment whose rest comes with the next read
+	want   int              // length of that fragment
 	ifaces []dcerpc.Context // of its last bind
 }
 
@@ -138,15 +139,25 @@ func (p *parser) newCall(version uint8, cmd uint16, ssn uint64, tree uint32, id 
 	tx := p.newTx(version, cmd)
 	tx.Session, tx.Tree = ssn, tree
 	tx.pipe = &pipeTx{id: id, callID: callID}
+	if len(p.calls) >= p.callsMark {
+		p.tidyCalls()
+	}
+	p.calls = append(p.calls, tx)
+	return tx
+}
+
+// tidyCalls drops the complete calls and counts what the others hold.
+func (p *parser) tidyCalls() {
 	keep := p.calls[:0]
+	p.stubs = 0
 	for _, t := range p.calls {
 		if !t.Complete() {
 			keep = append(keep, t)
+			p.stubs += len(t.pipe.stub[0]) + len(t.pipe.stub[1])
 		}
 	}
 	clear(p.calls[len(keep):])
-	p.calls = append(keep, tx)
-	return tx
+	p.calls, p.callsMark = keep, 2*len(keep)+32
 }
 
 // callOf returns the oldest call with this id for which fits holds; one of the same
@@ -172,16 +183,16 @@ func (p *parser) callOf(callID uint32, ssn uint64, id fileID, fits func(c *pipeT
 func (p *parser) stub(tx *Tx, dir proto.Dir, b []byte) {
 	c := tx.pipe
 	c.frags[dir]++
-	held := 0
-	for _, t := range p.calls {
-		held += len(t.pipe.stub[0]) + len(t.pipe.stub[1])
+	if p.stubs+len(b) > MaxFlowStub {
+		p.tidyCalls()
 	}
-	room := max(min(p.cfg.maxStub-len(c.stub[dir]), MaxFlowStub-held), 0)
+	room := max(min(p.cfg.maxStub-len(c.stub[dir]), MaxFlowStub-p.stubs), 0)
 	if len(b) > room {
 		c.stubCut[dir] += len(b) - room
 		b = b[:room]
 	}
 	c.stub[dir] = append(c.stub[dir], b...)
+	p.stubs += len(b)
 	tx.Dirty[dir] = true
 }
 
@@ -197,18 +208,21 @@ func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fi
 	st, _ := p.pipes.Get(id)
 	if st != nil && len(st.part) > 0 {
 		st.part = append(st.part, data...)
+		if s.code == ntBufferOverflow && len(st.part) < st.want && len(st.part) <= p.cfg.maxPipeData {
+			return // still not whole; it is not looked at again for each read
+		}
 		data, st.part = st.part, nil
 	}
 	for n := 0; len(data) > 0 && n < MaxChain; n++ {
 		h, ok := dcerpc.ReadHeader(data)
-		if !ok {
+		if !ok && s.code != ntBufferOverflow {
 			return
 		}
 		size := max(int(h.Len), 16)
 		if len(data) < size && s.code == ntBufferOverflow {
 			st = p.pipe(id)
 			if len(data) <= p.cfg.maxPipeData {
-				st.part = append([]byte(nil), data...)
+				st.part, st.want = append([]byte(nil), data...), size
 			}
 			return
 		}

@@ -158,5 +158,12 @@ func configure(s proto.Settings) (proto.Factory, error) {
 		}
 	}
 	cfg.maxRead, cfg.maxWrite = uint32(read), uint32(write)
+	// 0 is no limit of the file's own. Those of the flow hold, and the parts that wait
+	// are walked for each other one.
+	for _, q := range []*netfs.Limit{&cfg.readQueue, &cfg.writeQueue} {
+		if q.Count == 0 {
+			q.Count = MaxQueueCount
+		}
+	}
 	return func(c *proto.Conn) proto.Parser { return newParser(c, cfg) }, nil
 }

@@ -346,7 +346,7 @@ func (p *parser) negotiateRequest1(hd *head1, k *block) bool {
 			break
 		}
 		if len(n.dialects) < MaxDialects {
-			n.dialects = append(n.dialects, clip(b[1:i]))
+			n.dialects = append(n.dialects, clip(b[1:min(i, MaxDialect)]))
 		}
 		b = b[i+1:]
 	}

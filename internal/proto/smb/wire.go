@@ -68,7 +68,7 @@ func part(b []byte, off, size int) ([]byte, bool) {
 // Rules with ASCII contents match. It copies.
 func dense(b []byte) []byte {
 	out := make([]byte, 0, min(len(b), MaxName)/2+1)
-	for _, c := range b {
+	for _, c := range b[:min(len(b), MaxName)] {
 		if c != 0 && len(out) < MaxName/2 {
 			out = append(out, c)
 		}

@@ -128,8 +128,11 @@ func (r *rewriter) call(n *ast.CallExpr) {
 	case *ast.Ident:
 		switch {
 		case f.Obj != nil: // a name of this program
-		case f.Name == "append" && n.Ellipsis.IsValid(), f.Name == "copy":
+		case f.Name == "append" && n.Ellipsis.IsValid():
 			r.wrap(n.Args[1])
+		case f.Name == "copy":
+			r.put(n.Pos(), "__step.Copied(")
+			r.put(n.End(), ")")
 		case f.Name == "string" && r.free[n]:
 		case (f.Name == "string" || f.Name == "clear") && len(n.Args) == 1:
 			r.wrap(n.Args[0])

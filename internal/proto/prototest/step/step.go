@@ -47,6 +47,9 @@ func S[T any](s T) T {
 	return s
 }
 
+// Copied counts n copied elements and returns n.
+func Copied(n int) int { run(n); return n }
+
 // found counts a search of s that ended at i (-1: nowhere).
 func found(i, length int) int {
 	if i < 0 {

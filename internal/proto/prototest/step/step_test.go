@@ -93,7 +93,7 @@ again:
 		`package p; import __step "x/step"`, `const c = string("x")`,
 		"string) []byte { __step.N++; ", "for range 3 { __step.N++; ", "append(b, __step.S(s)...)",
 		"again:\n\t__step.N++; if i := __step.IndexByte(b, 0)", "\tbytes.IndexByte()",
-		"sort.Slice(__step.S(b), func(i, j int) bool { __step.N++; ", "copy(b, __step.S(string(__step.S(b))))",
+		"sort.Slice(__step.S(b), func(i, j int) bool { __step.N++; ", "__step.Copied(copy(b, string(__step.S(b))))",
 		"append([]byte(nil), __step.S(b[n:])...)",
 	} {
 		if !bytes.Contains(out, []byte(want)) {
