@@ -81,6 +81,6 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fail(exitUsage, "mirador "+c.Name()+" --help", "%w", err)
 	})
-	root.AddCommand(replayCommand(), rulesCommand(), demoCommand(), sensorCommand(), statusCommand(), reloadCommand(), vpcCommand(), mirrorCommand(), configCommand(), versionCommand())
+	root.AddCommand(replayCommand(), rulesCommand(), demoCommand(), sensorCommand(), statusCommand(), reloadCommand(), vpcCommand(), mirrorCommand(), filterCommand(), configCommand(), versionCommand())
 	return root
 }

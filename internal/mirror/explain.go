@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"mirador/internal/packet"
 )
@@ -199,6 +200,10 @@ func ProtocolName(n int) string {
 
 // ParseProtocol reads a protocol name or number; "all", "any" and "-1" mean AnyProtocol.
 func ParseProtocol(s string) (int, error) {
+	s = strings.ToLower(s)
+	if s == "icmp6" || s == "ipv6-icmp" {
+		return packet.ProtoICMPv6, nil
+	}
 	for _, p := range protocolNames {
 		if p.name == s {
 			return p.number, nil

@@ -418,3 +418,26 @@ func (g *Program) match(o *op, k *key) mismatch {
 	}
 	return matches
 }
+
+// Hits calls visit for each rule that matches the frame p, in order, up to the one that
+// decides: rejects of earlier sessions, then the rule of Decide. It is for statistics of
+// rules, and calls nothing for packets that rules are not asked for.
+func (g *Program) Hits(p *packet.Parsed, d Direction, visit func(session, rule int)) {
+	var k key
+	if g.class(p, &k) != ReasonNone || d != Ingress && d != Egress {
+		return
+	}
+	ops := g.ops[d-Ingress][family(p.IPVersion == 4)]
+	for i := 0; i < len(ops); {
+		o := &ops[i]
+		if g.match(o, &k) != matches {
+			i++
+			continue
+		}
+		visit(o.session, o.rule)
+		if o.accept || g.sw.RejectStops {
+			return
+		}
+		i = o.next
+	}
+}
