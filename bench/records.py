@@ -15,6 +15,9 @@ import sys
 # What differs from run to run, or says which file was read.
 LOOSE = {"flow_id", "pcap_filename", "parent_id", "in_iface", "host"}
 
+# What tells a flow.
+ENDS = ("src_ip", "src_port", "dest_ip", "dest_port", "proto")
+
 
 def flat(prefix, v, into):
     """One entry per leaf: "http.status" -> 200."""
@@ -58,6 +61,7 @@ def pair(ref, out):
         best, score = None, -1
         for o in free:
             n = sum(1 for k, v in r.items() if o.get(k, out) == v)
+            n += 100 * sum(1 for k in ENDS if o.get(k) == r.get(k))
             if n > score:
                 best, score = o, n
         if best is None:

@@ -485,7 +485,8 @@ func TestOtherRecords(t *testing.T) {
 	check(w.Meta(nil, h), "metadata", `"pktvars":[{"uid":"0"}]`)
 	check(w.StreamTCP(nil, h, &eve.StreamPacket{Seq: 1, Ack: 2, Window: 3, Flags: 2, Len: 585, Events: []string{"stream.x"},
 		HasSession: true, State: eve.TCPSynSent}), "stream_tcp",
-		`"direction":"to_server","stream_tcp":{"packet":{"seq":1,"ack":2,"win":3,"tcp_flags":"02","syn":true,"len":585},`+
+		`"direction":"to_server","stream_tcp":{"packet":{"len":585,"tos":0,"ttl":0,"ipid":0,"tcpseq":1,"tcpack":2,"tcpwin":3,`+
+			`"syn":true,"ack":false,"psh":false,"rst":false,"urg":false,"fin":false,"tcpres":0,"tcpurgp":0,"flags":["event_set"]},`+
 			`"session":{"state":"syn_sent"},"events":["stream.x"]}`)
 	raw := append([]byte{0, 1, 8, 0, 6, 4, 0, 2, 1, 2, 3, 4, 5, 6, 10, 10, 10, 2}, 6, 5, 4, 3, 2, 1, 10, 10, 10, 1)
 	a, ok := eve.ParseARP(raw)

@@ -67,7 +67,7 @@ type Logger struct {
 // byPacket are the protocols whose transactions Suricata shows in the direction
 // of the packet that completed them; all others are shown from client to server.
 var byPacket = [...]string{
-	"bittorrent-dht", "dhcp", "dns", "ike", "krb5", "llmnr", "mdns", "mqtt", "nfs",
+	"bittorrent-dht", "dhcp", "dns", "ike", "krb5", "llmnr", "mdns", "mqtt", "nfs", "ntp",
 	"quic", "rdp", "rfb", "sip", "snmp", "tftp", "websocket",
 }
 

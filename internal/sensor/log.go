@@ -59,6 +59,9 @@ func (w *Worker) header(p *packet.Parsed, e *entry) *eve.Header {
 	}
 	if p.Depth >= packet.DepthNet && p.IPVersion != 0 {
 		h.Tuple = p.Tuple()
+		if p.Fragment && p.IPVersion == 6 {
+			h.Tuple.Proto = packet.ProtoFragment // what the fragment itself carries
+		}
 	}
 	if p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6 {
 		h.HasICMP, h.ICMPType, h.ICMPCode = true, p.ICMPType, p.ICMPCode
@@ -132,6 +135,9 @@ func (w *Worker) app(h *eve.Header, c *proto.Conn) {
 	}
 	t := w.opt.Table
 	h.App.Proto = t.Name(c.App)
+	if c.App == proto.Unknown && c.Hint.UDP && (c.Side[0] == proto.Failed || c.Side[1] == proto.Failed) {
+		h.App.Proto = t.Name(proto.Failed) // as its record will say unless the other side is recognised
+	}
 	h.App.ToServer, h.App.ToClient = t.Name(c.Side[proto.ToServer]), t.Name(c.Side[proto.ToClient])
 	h.App.Orig, h.App.Expected = t.Name(c.Orig), t.Name(c.Expected)
 	if h.App.Proto == "" {

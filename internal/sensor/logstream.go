@@ -10,11 +10,12 @@ import (
 // one (EVE type stream).
 func (w *Worker) streamRecord(e *entry, p *packet.Parsed, before stream.State, r stream.Result) {
 	s := e.V.tcp
-	rec := eve.StreamPacket{Seq: p.Seq, Ack: p.Ack, Window: p.Window, Flags: p.Flags, Len: len(p.PayloadBytes()),
-		HasSession: s.Started(), State: eve.TCPState(s.State), StateMoved: s.State != before,
+	rec := eve.StreamPacket{Seq: p.Seq, Ack: p.Ack, Window: p.Window, Urgent: p.Urgent, Flags: p.Flags,
+		Len: p.IPTotal, TOS: p.TOS, TTL: p.TTL, IPID: p.IPID,
+		HasSession: s.Started(), State: eve.TCPState(s.State), Before: eve.TCPState(before), StateMoved: s.State != before,
 		Retransmit: r.Verdict == stream.Retransmission}
 	for _, ev := range w.tcp.Events() {
-		rec.Events = append(rec.Events, ev.String())
+		rec.Events = append(rec.Events, "stream."+ev.String())
 	}
 	h := w.header(p, e)
 	h.Direction = eve.ToServer

@@ -691,6 +691,8 @@ func (e *Engine) spurious(s *Session, p *packet.Parsed, own *half, n uint32) boo
 		}
 		e.event(EvSpuriousRetransmission)
 		return true
+	case s.State == Established:
+		// As in Suricata 8, data on its way sent twice is only told of once a FIN was seen.
 	case seqLT(p.Seq, own.lastAck) && seqGT(end, own.lastAck), seqLE(end, own.nextSeq):
 		e.event(EvRetransmission)
 	}

@@ -267,15 +267,15 @@ func TestEstablished(t *testing.T) {
 			C A 70000 501 "far" => established invalid est_packet_out_of_window`},
 		{"retransmissions", shake + `
 			C A 101 501 "abcd" => established added
-			C A 101 501 "abcd" => established added pkt_retransmission
+			C A 101 501 "abcd" => established added
 			V A 501 105 => established
 			C A 105 501 "efgh" => established added
 			V A 501 109 => established
 			C A 101 501 "abcd" => established invalid pkt_spurious_retransmission est_pkt_before_last_ack
-			C A 107 501 "ghij" => established added pkt_retransmission`},
+			C A 107 501 "ghij" => established added`},
 		{"other bytes", shake + `
 			C A 101 501 "abcd" => established added
-			C A 101 501 "abXd" => established added pkt_retransmission reassembly_overlap_different_data`},
+			C A 101 501 "abXd" => established added reassembly_overlap_different_data`},
 		{"keep-alive", shake + `
 			C A 101 501 "abcd" => established added
 			V A 501 105 => established

@@ -99,9 +99,8 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 	events := t.Events
 	t.Events = nil
 	p.c.NewTx(t)
-	for _, e := range events {
-		t.AddEvent(e)
-	}
+	t.Events = events
+	t.Dirty = [2]bool{true, true}
 	t.Advance(dir, 1)
 	return len(data), 0, proto.OK
 }

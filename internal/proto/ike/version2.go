@@ -2,6 +2,8 @@ package ike
 
 import (
 	"encoding/binary"
+
+	"mirador/internal/proto"
 )
 
 // Payload types of IKEv2. RFC 7296 section 3.2.
@@ -106,6 +108,14 @@ func readProposals(list []proposal2, b []byte) ([]proposal2, bool) {
 	return list, len(list) > 0
 }
 
+// again notes e, once for each transform that it is said of.
+func (t *Tx) again(e proto.EventID) {
+	if len(t.Events) < proto.MaxTxEvents {
+		t.Events = append(t.Events, e)
+		t.Dirty = [2]bool{true, true}
+	}
+}
+
 // judge notes what is weak or missing in a proposal.
 func (t *Tx) judge(x *proposal2) {
 	var dh, integrity, aead bool
@@ -113,7 +123,7 @@ func (t *Tx) judge(x *proposal2) {
 		switch tr.typ {
 		case encTransform:
 			if tr.id >= 1 && tr.id <= 9 || tr.id == encNull {
-				t.AddEvent(EventWeakCryptoEnc)
+				t.again(EventWeakCryptoEnc)
 			}
 			aead = aead || isAEAD(tr.id)
 		case prfTransform:
@@ -121,14 +131,14 @@ func (t *Tx) judge(x *proposal2) {
 			case 0:
 				t.AddEvent(EventInvalidProposal)
 			case 1, 2:
-				t.AddEvent(EventWeakCryptoPRF)
+				t.again(EventWeakCryptoPRF)
 			}
 		case integTransform:
 			if tr.id != 0 {
 				integrity = true
 			}
 			if tr.id >= 1 && tr.id <= 7 {
-				t.AddEvent(EventWeakCryptoAuth)
+				t.again(EventWeakCryptoAuth)
 			}
 		case dhTransform:
 			dh = true
@@ -136,7 +146,7 @@ func (t *Tx) judge(x *proposal2) {
 			case 0:
 				t.AddEvent(EventInvalidProposal)
 			case 1, 2, 5, 22:
-				t.AddEvent(EventWeakCryptoDH)
+				t.again(EventWeakCryptoDH)
 			}
 		case esnTransform:
 		default:
