@@ -20,8 +20,8 @@ func TestSwitchesDoc(t *testing.T) {
 	b.WriteString(`# Switches of the mirroring model
 
 AWS's documentation leaves open what happens in some cases of traffic mirroring. Where it does, Mirador does what seems most likely, and a
-switch chooses the other reading. ` + "`mirador vpc`, `mirador mirror` and `mirador filter`" + ` take them as ` + "`switches: [NAME, ...]`" + ` in their files
-and as ` + "`--switch NAME`" + `. What the table says of AWS is what its documentation, published captures and the source of its clients show.
+switch chooses the other reading: ` + "`switches: [NAME, ...]`" + ` in the files that ` + "`mirador filter` and `mirador mirror`" + ` read, and ` + "`--switch NAME`" + `
+of ` + "`mirador filter`" + `. What the table says of AWS is what its documentation, published captures and the source of its clients show.
 
 | switch | about | by default | with the switch | note |
 |---|---|---|---|---|
