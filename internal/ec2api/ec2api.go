@@ -35,6 +35,8 @@ type TargetHealth struct {
 }
 
 // Health tells how a registered target is. ok is false when nothing is known of it yet.
+// It is asked while the endpoint's lock is held: it must not call the endpoint, nor wait
+// for somebody who does.
 type Health interface {
 	TargetHealth(targetGroupARN string, t TargetID) (h TargetHealth, ok bool)
 }
@@ -62,7 +64,8 @@ type MetricName struct {
 	Dimensions map[string]string
 }
 
-// Metrics answers CloudWatch's questions, oldest value first.
+// Metrics answers CloudWatch's questions, oldest value first. As with Health, the endpoint's
+// lock is held.
 type Metrics interface {
 	Metric(q MetricQuery) []Datapoint
 	MetricNames() []MetricName

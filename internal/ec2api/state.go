@@ -220,6 +220,7 @@ type state struct {
 	addrHints  map[string]netip.Addr            // subnet -> where to look for the next free address
 	atInstance map[string][]*NetworkInterface   // instance -> its interfaces, in no order
 	random     io.Reader
+	size       int // of the body of the state file when it was last made
 }
 
 func newState(m meta, random io.Reader) *state {

@@ -140,6 +140,7 @@ func decodeState(b []byte, random io.Reader, o mirror.BookOptions) (*state, erro
 // encode writes s. Only lines of what has changed are made anew.
 func (s *state) encode() ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(s.size + s.size/8 + 1<<12)
 	lines := 0
 	add := func(kind string, line []byte) {
 		b.WriteString(`{"k":"`)
@@ -167,6 +168,7 @@ func (s *state) encode() ([]byte, error) {
 		t.each(func(line []byte) { add(t.name(), line) })
 	}
 	body := b.Bytes()
+	s.size = len(body)
 	head, err := json.Marshal(stateHead{
 		Format: "mirador-ec2api", Version: stateVersion, Lines: lines, Bytes: len(body),
 		CRC: crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), Gen: s.gen,
