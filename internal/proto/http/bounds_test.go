@@ -119,7 +119,7 @@ func TestCost(t *testing.T) {
 		{"empty lines", 200, func(n int) []part { return parts(q(rep("\r\n", n)), a(rep("\r\n", n))) }, 1},
 		{"junk", 10_000, func(n int) []part { return parts(q(get), a(ok0+rep("junk\n", n/5))) }, 7},
 	} {
-		loads = append(loads, prototest.Load{Name: c.name, N: c.n, Piece: c.size, Hint: proto.Hint{SrcPort: 4, DstPort: 80}, Flow: func(n int) []prototest.Chunk {
+		loads = append(loads, prototest.Load{Name: c.name, N: c.n, NoTx: c.name == "empty lines", Piece: c.size, Hint: proto.Hint{SrcPort: 4, DstPort: 80}, Flow: func(n int) []prototest.Chunk {
 			var list []prototest.Chunk
 			for _, p := range c.flow(n) {
 				list = append(list, prototest.To(p.dir, p.data))

@@ -136,19 +136,31 @@ func (p *parser) message(dir proto.Dir, b []byte) {
 }
 
 func (p *parser) request(b []byte) {
-	open := int64(0)
-	for _, tx := range p.c.Open() {
+	flooded := p.flooded()
+	t := p.begin(proto.ToServer, b)
+	t.Asked = true
+	t.Request = append(make([]byte, 0, len(b)-headerLen-1), b[headerLen+1:]...)
+	if flooded {
+		t.AddEvent(EventFlooded)
+	}
+	t.checkRequest()
+}
+
+// flooded tells whether as many requests wait as make a flood.
+func (p *parser) flooded() bool {
+	list, open := p.c.Open(), int64(0)
+	if int64(len(list)) < p.flood {
+		return false
+	}
+	for _, tx := range list {
+		if open >= p.flood {
+			break
+		}
 		if !tx.Base().Complete() {
 			open++
 		}
 	}
-	t := p.begin(proto.ToServer, b)
-	t.Asked = true
-	t.Request = append(make([]byte, 0, len(b)-headerLen-1), b[headerLen+1:]...)
-	if open >= p.flood {
-		t.AddEvent(EventFlooded)
-	}
-	t.checkRequest()
+	return open >= p.flood
 }
 
 // response takes a response to the oldest request that fits.

@@ -29,6 +29,9 @@ type Load struct {
 	// Held is the most memory in bytes that the flow may keep before its end at the
 	// large size, 0 for DefaultHeld.
 	Held int64
+	// NoTx says that the load makes no transaction. Else one without any fails: the
+	// parser has not seen it.
+	NoTx bool
 }
 
 // The ceilings of a Load that sets none.
@@ -79,6 +82,9 @@ func compare(t testing.TB, l *Load) {
 	per := float64(large.Steps) / float64(max(large.in, 1))
 	t.Logf("%-32s in %8d steps %9d (%6.2f a byte, ratio %.2f) allocated %9d (ratio %.2f) held %8d tx %d", l.Name, large.in, large.Steps, per,
 		float64(large.Steps)/float64(max(small.Steps, 1)), large.Bytes, float64(large.Bytes)/float64(max(small.Bytes, 1)), large.held, large.txs)
+	if !l.NoTx && (large.txs == 0 || small.txs == 0) {
+		t.Errorf("%s: no transaction was made", l.Name)
+	}
 	limit := l.PerByte
 	if limit == 0 {
 		limit = DefaultPerByte
