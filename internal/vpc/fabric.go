@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"mirador/internal/mirror"
 	"mirador/internal/packet"
 )
 
@@ -40,7 +41,8 @@ const scratchSize = 2 * maxBatch * (maxFrame + maxTunnelHeaders)
 // NewFabric makes a fabric without interfaces.
 func NewFabric() *Fabric {
 	f := &Fabric{scratch: make([]byte, 0, scratchSize), out: make([]delivery, 0, 4*maxBatch)}
-	f.dec = packet.NewDecoder(packet.Options{})
+	// Only the outermost packet is asked about: tunnels stay closed.
+	f.dec = packet.NewDecoder(packet.Options{VXLANPorts: []uint16{}, GENEVEPorts: []uint16{}, TeredoPorts: []uint16{}})
 	f.plan = &plan{}
 	return f
 }
@@ -93,7 +95,7 @@ func (f *Fabric) frame(from *eni, frame []byte, now int64) {
 
 // send takes h from its sender into the network.
 func (f *Fabric) send(from *eni, h *head, now int64) Reason {
-	if h.proto == packet.ProtoICMPv6 && (h.dst.IsMulticast() || h.dst.IsLinkLocalUnicast()) {
+	if h.proto == packet.ProtoICMPv6 && (h.dst.IsMulticast() || h.dst.IsLinkLocalUnicast() || 133 <= h.icmpType && h.icmpType <= 137) {
 		return f.neighbour(from, h)
 	}
 	if [6]byte(h.frame[6:12]) != from.mac {
@@ -106,7 +108,7 @@ func (f *Fabric) send(from *eni, h *head, now int64) Reason {
 	if r := f.frags.resolve(from.vpc.live, h, now); r != passed {
 		return r
 	}
-	f.mirror(from, h, egress, now)
+	f.mirror(from, h, mirror.Egress, now)
 	if from.vpc.isResolver(h.dst) {
 		return f.resolve(from, h, now)
 	}
@@ -226,6 +228,9 @@ func (f *Fabric) arrive(from, to *eni, h *head, mac [6]byte, now int64) Reason {
 	if to.node != nil && to.own(h.dst) {
 		return f.balance(from, to, h, now)
 	}
+	if to.endpoint != nil {
+		return f.enter(from, to, h, now)
+	}
 	if to.managed {
 		return DropBalancer
 	}
@@ -233,6 +238,16 @@ func (f *Fabric) arrive(from, to *eni, h *head, mac [6]byte, now int64) Reason {
 		return DropDestCheck
 	}
 	return f.receive(from, to, h, mac, nil, now)
+}
+
+// enter takes h into the Gateway Load Balancer endpoint at.
+func (f *Fabric) enter(from, at *eni, h *head, now int64) Reason {
+	node := f.plan.enis[at.endpoint.node]
+	if node == nil || node.node == nil {
+		return DropNoTarget
+	}
+	h.endpoint = at.endpoint.num
+	return f.balance(from, node, h, now)
 }
 
 // receive judges h by the groups of to and delivers it. extra is a group that the sender
@@ -252,7 +267,7 @@ func (f *Fabric) receive(from, to *eni, h *head, mac [6]byte, extra []string, no
 func (f *Fabric) hand(to *eni, h *head, mac [6]byte, now int64) {
 	copy(h.frame, to.mac[:])
 	copy(h.frame[6:], mac[:])
-	f.mirror(to, h, ingress, now)
+	f.mirror(to, h, mirror.Ingress, now)
 	f.deliver(to, h.frame)
 }
 
@@ -274,5 +289,16 @@ func (f *Fabric) room(n int) []byte {
 		return nil
 	}
 	f.scratch = f.scratch[:at+n]
-	return f.scratch[at:at : at+n]
+	return f.scratch[at : at : at+n]
+}
+
+// tick forgets what has been idle. It is called about once a second.
+func (f *Fabric) tick(now int64) {
+	for _, e := range f.plan.enis {
+		e.live.tracker.sweep(now)
+	}
+	for _, n := range f.plan.nodes {
+		n.live.sweep(now)
+	}
+	f.frags.sweep(now)
 }

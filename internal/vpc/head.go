@@ -21,6 +21,9 @@ type head struct {
 	fragment     bool // not the first fragment: ports are those of the first one, if known
 	first        bool // the first of several fragments
 	fragID       uint32
+
+	mirrored bool   // made by a mirror session: not tracked, and not mirrored again
+	endpoint uint64 // interface of the Gateway Load Balancer endpoint that took it
 }
 
 const (

@@ -3,6 +3,7 @@ package vpc
 import (
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"mirador/internal/mirror"
 )
@@ -89,13 +90,15 @@ type eni struct {
 	vpc      *vpc
 	groups   []*group
 	guarded  bool // security groups apply
+	track    bool // all connections are tracked: answers have to be told from requests
 	check    bool // source/destination check
 	mtu      int
 	hasPort  bool // frames can be given to it: attached, and its instance runs
 
-	node    *balancerNode // it is a node of a load balancer
-	target  bool          // it is a target of a load balancer: its answers may have to be translated
-	managed bool          // it takes no frames itself
+	node     *balancerNode // it is a node of a load balancer
+	endpoint *endpoint     // it is a Gateway Load Balancer endpoint
+	target   bool          // it is a target of a load balancer: its answers may have to be translated
+	managed  bool          // it takes no frames itself
 
 	program *mirror.Program // nil: nothing is mirrored
 	tunnels []tunnel        // by session of the program
@@ -106,7 +109,19 @@ type eniLive struct {
 	id      string
 	port    *Port // where its frames come from and go to; nil without a device
 	tracker tracker
+	answers map[trackKey]*answer // of a target of load balancers
+	bucket  bucket
+	limit   atomic.Int64 // of bucket: bytes per second, 0 none
 	count   Counters
+
+	mirrorIn, mirrorOut MirrorCounters
+}
+
+// endpoint is a Gateway Load Balancer endpoint.
+type endpoint struct {
+	id   string
+	num  uint64 // the hexadecimal digits of its interface's id
+	node string // interface of the load balancer's node that it leads to; empty: none
 }
 
 // own tells whether a is an address of e.

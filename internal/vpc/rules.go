@@ -99,38 +99,46 @@ func (e *eni) hasGroup(id string) bool {
 	return false
 }
 
-// judge asks the groups of e about h. track tells that an answer needs to be remembered.
-func (e *eni) judge(h *head, out bool, far *eni, extra []string) (ok, track bool) {
-	peer := h.src
-	if out {
-		peer = h.dst
+// groupsAdmit asks security groups about h. peer is the address at the other end, and far
+// its interface, if it is one of a VPC.
+func groupsAdmit(groups []*group, h *head, peer netip.Addr, out bool, far *eni, extra []string) bool {
+	for _, g := range groups {
+		rules := g.ingress
+		if out {
+			rules = g.egress
+		}
+		for i := range rules {
+			if rules[i].admits(h, peer, far, extra) {
+				return true
+			}
+		}
 	}
-	track = true
+	return false
+}
+
+// untracked tells whether h is admitted by a rule for everybody, and its answers are too,
+// so that AWS does not track the connection.
+func (e *eni) untracked(h *head, out bool) bool {
+	if e.track || h.proto != packet.ProtoTCP && h.proto != packet.ProtoUDP {
+		return false
+	}
 	for _, g := range e.groups {
 		rules := g.ingress
 		if out {
 			rules = g.egress
 		}
 		for i := range rules {
-			r := &rules[i]
-			if !r.admits(h, peer, far, extra) {
-				continue
-			}
-			ok = true
-			if r.everywhere(h) && e.answersPass(h, out) {
-				return true, false
+			if rules[i].ports(h) && rules[i].everywhere(h) && e.answersPass(h, out) {
+				return true
 			}
 		}
 	}
-	return ok, track
+	return false
 }
 
 // answersPass tells whether a universal rule of the other direction lets answers to h
 // pass without a connection being tracked. ICMP is always tracked.
 func (e *eni) answersPass(h *head, out bool) bool {
-	if h.proto != packet.ProtoTCP && h.proto != packet.ProtoUDP {
-		return false
-	}
 	for _, g := range e.groups {
 		rules := g.egress
 		if out {
@@ -154,15 +162,25 @@ func (e *eni) admit(h *head, out bool, far *eni, extra []string, now int64) Reas
 	if !e.guarded {
 		return passed
 	}
+	peer := h.src
+	if out {
+		peer = h.dst
+	}
+	if h.mirrored {
+		// Mirrored packets are judged each on its own: a group that closes stops them.
+		if !groupsAdmit(e.groups, h, peer, out, far, extra) {
+			return refused
+		}
+		return passed
+	}
 	t := &e.live.tracker
 	if t.known(h, out, now) {
 		return passed
 	}
-	ok, track := e.judge(h, out, far, extra)
-	if !ok {
+	if !groupsAdmit(e.groups, h, peer, out, far, extra) {
 		return refused
 	}
-	if track && !h.fragment && !t.add(h, out, now) {
+	if !h.fragment && !e.untracked(h, out) && !t.add(h, out, now) {
 		return DropTracked
 	}
 	return passed
