@@ -196,7 +196,7 @@ func checksums(t testing.TB, frame []byte) {
 	t.Helper()
 	d := packet.NewDecoder(packet.Options{VXLANPorts: []uint16{}, GENEVEPorts: []uint16{}})
 	p := d.Decode(nil, packet.LinkEthernet, frame, len(frame), 0)
-	if p[0].IPVersion == 4 && p[0].IPv4Checksum() != packet.ChecksumGood {
+	if p[0].IPVersion == 4 && p[0].IPv4Checksum() != packet.ChecksumOK {
 		t.Errorf("IPv4 checksum of %x is wrong", frame)
 	}
 	if c := p[0].L4Checksum(); c == packet.ChecksumBad {
@@ -205,3 +205,5 @@ func checksums(t testing.TB, frame []byte) {
 }
 
 func dstPort(frame []byte) uint16 { return binary.BigEndian.Uint16(frame[lenEthernet+lenIPv4+2:]) }
+
+func tag(key, value string) mirror.Tag { return mirror.Tag{Key: key, Value: value} }

@@ -24,8 +24,8 @@ type namespace struct {
 
 	mu     sync.RWMutex // mu guards closed, and fd against being closed while it is used
 	closed bool
-	fd   netns.NsHandle
-	nl   *netlink.Handle
+	fd     netns.NsHandle
+	nl     *netlink.Handle
 }
 
 // newNamespace makes the namespace name, with its loopback interface up.
