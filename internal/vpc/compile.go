@@ -418,7 +418,11 @@ func (c *compiler) targetGroup(arn string) *targetGroup {
 	case kind == "source_ip_dest_ip_proto":
 		g.sourceIP, g.proto = true, true
 	}
-	g.open = keep(c.live.open, arn, func() *atomic.Bool { return new(atomic.Bool) })
+	g.open = keep(c.live.open, arn, func() *atomic.Bool {
+		b := new(atomic.Bool)
+		b.Store(true) // until a check has passed
+		return b
+	})
 	for _, rt := range tg.Targets {
 		x := &target{port: uint16(rt.Port), draining: !rt.Draining.IsZero()}
 		x.eni, x.addr, x.zone = c.place(tg, rt.TargetID)

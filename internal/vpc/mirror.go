@@ -23,8 +23,8 @@ type sessionLive struct {
 
 // SessionCounters count what one session mirrors, which AWS does not show.
 type SessionCounters struct {
-	// Packets and Bytes that arrived at the target; bytes are of the mirrored frames,
-	// without the headers around them.
+	// Packets and Bytes that arrived at the target; bytes are those of the original
+	// frames, as CloudWatch counts them.
 	Packets, Bytes atomic.Uint64
 	// CutByMTU and CutByLength are packets that were mirrored shorter than they are.
 	CutByMTU, CutByLength atomic.Uint64
@@ -55,7 +55,7 @@ func (f *Fabric) mirror(e *eni, h *head, d mirror.Direction, now int64) {
 	}
 	t := &e.tunnels[v.Session]
 	s := e.program.Sessions()[v.Session].Session
-	n := v.Length
+	n, wire := v.Length, uint64(len(h.frame))
 	total := &e.live.mirrorIn
 	if d == mirror.Egress {
 		total = &e.live.mirrorOut
@@ -63,13 +63,13 @@ func (f *Fabric) mirror(e *eni, h *head, d mirror.Direction, now int64) {
 	b := f.room(lenEthernet + packet.MirrorOverhead + n)
 	if b == nil || !e.live.bucket.take(e.live.limit.Load(), lenEthernet+packet.MirrorOverhead+n, now) {
 		total.SkippedPackets.Add(1)
-		total.SkippedBytes.Add(uint64(n))
+		total.SkippedBytes.Add(wire)
 		t.live.count.SkippedPackets.Add(1)
-		t.live.count.SkippedBytes.Add(uint64(n))
+		t.live.count.SkippedBytes.Add(wire)
 		return
 	}
 	total.Packets.Add(1)
-	total.Bytes.Add(uint64(n))
+	total.Bytes.Add(wire)
 	r := t.gone
 	if r == passed {
 		port := e.program.SourcePort(p, v)
@@ -88,7 +88,7 @@ func (f *Fabric) mirror(e *eni, h *head, d mirror.Direction, now int64) {
 		return
 	}
 	t.live.count.Packets.Add(1)
-	t.live.count.Bytes.Add(uint64(n))
+	t.live.count.Bytes.Add(wire)
 	if v.CutByMTU {
 		t.live.count.CutByMTU.Add(1)
 	}

@@ -21,10 +21,21 @@ import (
 	"mirador/internal/mirror"
 )
 
+// Endpoint is what a Network follows, and tells what it finds out: an *ec2api.Server.
+type Endpoint interface {
+	// Snapshot returns what exists now; Changed has a token after each change.
+	Snapshot() *ec2api.Snapshot
+	Changed() <-chan struct{}
+	// SetHealth and SetMetrics name who knows how targets are, and who counts.
+	SetHealth(ec2api.Health)
+	SetMetrics(ec2api.Metrics)
+	Region() string
+}
+
 // Options say how a Network is.
 type Options struct {
 	// Server is the endpoint whose objects are made real.
-	Server *ec2api.Server
+	Server Endpoint
 	// Name tells runs on one machine apart: namespaces are called mirador-NAME-...; the
 	// default is "vpc".
 	Name string

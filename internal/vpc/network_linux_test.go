@@ -1,0 +1,353 @@
+package vpc
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"mirador/internal/ec2api"
+	"mirador/internal/netlab"
+	"mirador/internal/packet"
+)
+
+// paper is an endpoint made of a snapshot.
+type paper struct {
+	mu      sync.Mutex
+	snap    *ec2api.Snapshot
+	changed chan struct{}
+	health  ec2api.Health
+	metrics ec2api.Metrics
+}
+
+func (p *paper) Snapshot() *ec2api.Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.snap
+}
+func (p *paper) Changed() <-chan struct{}    { return p.changed }
+func (p *paper) SetHealth(h ec2api.Health)   { p.health = h }
+func (p *paper) SetMetrics(m ec2api.Metrics) { p.metrics = m }
+func (p *paper) Region() string              { return "us-east-1" }
+
+// set makes a copy of the lab's snapshot the endpoint's.
+func (p *paper) set(l *lab) {
+	s := *l.snap
+	l.snap.Generation++
+	s.Generation = l.snap.Generation
+	s.Interfaces, s.Instances, s.SecurityGroups = clone(s.Interfaces), clone(s.Instances), clone(s.SecurityGroups)
+	s.LoadBalancers, s.Listeners, s.TargetGroups = clone(s.LoadBalancers), clone(s.Listeners), clone(s.TargetGroups)
+	p.mu.Lock()
+	p.snap = &s
+	p.mu.Unlock()
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+func clone[T any](m map[string]*T) map[string]*T {
+	out := map[string]*T{}
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+// start makes the lab's snapshot real, until the test ends.
+func (l *lab) start(t *testing.T, o Options) (*Network, *paper) {
+	t.Helper()
+	netlab.Require(t)
+	p := &paper{changed: make(chan struct{}, 1)}
+	p.set(l)
+	o.Server, o.Name = p, fmt.Sprintf("t%d", os.Getpid()%100000)
+	o.Log = slog.New(slog.NewTextHandler(testWriter{t}, nil))
+	n, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	select {
+	case <-n.Ready():
+	case <-time.After(patience):
+		t.Fatal("not ready")
+	}
+	return n, p
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Logf("%s", bytes.TrimSpace(b))
+	return len(b), nil
+}
+
+// patience is how long a condition may take on a machine that does other things too.
+const patience = 60 * time.Second
+
+// until polls a condition.
+func until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("not in %v: %s", patience, what)
+		case <-tick.C:
+		}
+	}
+}
+
+// space opens the namespace of an instance.
+func (n *Network) open(t *testing.T, instance string) *namespace {
+	t.Helper()
+	ns, err := openNamespace(prefix + n.o.Name + "-" + instance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ns.close)
+	return ns
+}
+
+// listen opens a UDP socket in an instance.
+func listen(t *testing.T, ns *namespace, addr string) *net.UDPConn {
+	t.Helper()
+	var c *net.UDPConn
+	if err := ns.in(func() (err error) {
+		c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// ask sends a datagram from ns and tells whether its echo came back.
+func echo(t *testing.T, ns *namespace, from, to string) bool {
+	t.Helper()
+	var c *net.UDPConn
+	err := ns.in(func() (err error) {
+		c, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(from)), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(to)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 20 {
+		c.Write([]byte("hello"))
+		c.SetReadDeadline(time.Now().Add(250 * time.Millisecond))
+		b := make([]byte, 16)
+		if n, err := c.Read(b); err == nil && string(b[:n]) == "hello" {
+			return true
+		}
+	}
+	return false
+}
+
+// serveEcho answers datagrams with themselves until the socket is closed.
+func serveEcho(c *net.UDPConn) {
+	b := make([]byte, 2048)
+	for {
+		n, a, err := c.ReadFromUDPAddrPort(b)
+		if err != nil {
+			return
+		}
+		c.WriteToUDPAddrPort(b[:n], a)
+	}
+}
+
+// Instances in namespaces talk over both address families, within a subnet and between
+// two; groups are honoured by what is sent for real; interfaces come and go.
+func TestNetwork(t *testing.T) {
+	l := newLab(t)
+	open := []string{"sg-open"}
+	l.eni("eni-a1", "subnet-a", open, "10.0.1.10", "fd00:1:0:1::a")
+	l.eni("eni-a2", "subnet-a", open, "10.0.1.11")
+	l.eni("eni-b1", "subnet-b", open, "10.0.2.10", "fd00:1:0:2::a")
+	n, p := l.start(t, Options{})
+	a1, a2, b1 := n.open(t, "i-eni-a1"), n.open(t, "i-eni-a2"), n.open(t, "i-eni-b1")
+	for _, s := range []struct {
+		ns   *namespace
+		addr string
+	}{{b1, "10.0.2.10:7"}, {b1, "[fd00:1:0:2::a]:7"}, {a2, "10.0.1.11:7"}} {
+		go serveEcho(listen(t, s.ns, s.addr))
+	}
+	for _, c := range [][2]string{{"10.0.1.10:0", "10.0.2.10:7"}, {"[fd00:1:0:1::a]:0", "[fd00:1:0:2::a]:7"}, {"10.0.1.10:0", "10.0.1.11:7"}} {
+		if !echo(t, a1, c[0], c[1]) {
+			t.Errorf("no echo from %s at %s: %v", c[0], c[1], n.drops())
+		}
+	}
+	// A megabyte over TCP, which sends full segments with checksums.
+	transfer(t, a1, b1, "10.0.2.10:80", 1<<20)
+
+	// A second interface is plugged in while the instance runs, and answers by itself.
+	l.eni("eni-a9", "subnet-a", open, "10.0.1.99")
+	delete(l.snap.Instances, "i-eni-a9")
+	l.change("eni-a9", func(x *ec2api.NetworkInterface) {
+		x.Attachment = &ec2api.Attachment{InstanceID: "i-eni-b1", DeviceIndex: 1}
+	})
+	p.set(l)
+	until(t, "the second interface", func() bool { return hasAddr(b1, "eth1", "10.0.1.99") })
+	go serveEcho(listen(t, b1, "10.0.1.99:7"))
+	if !echo(t, a1, "10.0.1.10:0", "10.0.1.99:7") {
+		t.Errorf("no echo at the second interface: %v", n.drops())
+	}
+	l.change("eni-a9", func(x *ec2api.NetworkInterface) { x.Attachment = nil })
+	p.set(l)
+	until(t, "the second interface to be gone", func() bool { _, err := b1.nl.LinkByName("eth1"); return err != nil })
+
+	// The group closes: what comes now is refused.
+	l.group("sg-open", "out -1 0.0.0.0/0")
+	p.set(l)
+	until(t, "the plan with the closed group", func() bool { return n.version() == l.snap.Generation })
+	if echo(t, a1, "10.0.1.10:0", "10.0.2.10:7") {
+		t.Error("an echo through a closed group")
+	}
+}
+
+// version returns the generation that frames are forwarded by.
+func (n *Network) version() (v uint64) {
+	n.loop.do(func() { n.fabric.begin(); v = n.fabric.plan.version })
+	return v
+}
+
+func (n *Network) drops() map[string]uint64 {
+	out := map[string]uint64{}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, e := range n.plan.enis {
+		for r := range dropKinds {
+			if c := e.live.count.Drops[r].Load(); c > 0 {
+				out[id+" "+r.String()] = c
+			}
+		}
+	}
+	return out
+}
+
+func hasAddr(ns *namespace, link, addr string) bool {
+	l, err := ns.nl.LinkByName(link)
+	if err != nil {
+		return false
+	}
+	addrs, _ := ns.nl.AddrList(l, netlink.FAMILY_ALL)
+	for _, a := range addrs {
+		if a.IP.String() == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// transfer sends size bytes over TCP and checks that they arrive.
+func transfer(t *testing.T, from, to *namespace, addr string, size int) {
+	t.Helper()
+	var l net.Listener
+	if err := to.in(func() (err error) { l, err = net.Listen("tcp", addr); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	sum := make(chan int, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			sum <- -1
+			return
+		}
+		defer c.Close()
+		n, b := 0, make([]byte, 64<<10)
+		for {
+			k, err := c.Read(b)
+			n += k
+			if err != nil {
+				break
+			}
+		}
+		sum <- n
+	}()
+	var c net.Conn
+	if err := from.in(func() (err error) { c, err = net.DialTimeout("tcp", addr, patience); return err }); err != nil {
+		t.Fatal(err)
+	}
+	c.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := c.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if n := <-sum; n != size {
+		t.Errorf("%d bytes arrived of %d", n, size)
+	}
+}
+
+// A run leaves nothing behind, and the next one removes what a killed one has left.
+func TestCleanUp(t *testing.T) {
+	l := newLab(t)
+	l.eni("eni-a1", "subnet-a", []string{"sg-open"}, "10.0.1.10")
+	n, _ := l.start(t, Options{})
+	if _, err := Start(t.Context(), Options{Name: n.o.Name, Server: n.o.Server}); err == nil {
+		t.Error("two runs with one name")
+	}
+	runs, err := Runs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mine *RunFile
+	for i := range runs {
+		if runs[i].Name == n.o.Name {
+			mine = &runs[i]
+		}
+	}
+	if mine == nil || len(mine.Instances) != 1 || len(mine.Instances[0].Devices) != 1 {
+		t.Fatalf("the run's file says %+v", mine)
+	}
+	if i, err := mine.Find("i-eni-a1"); err != nil || !strings.HasPrefix(i.Namespace, prefix+n.o.Name) {
+		t.Errorf("Find = %+v, %v", i, err)
+	}
+	n.Close()
+	if left := namespacesNamed(prefix + n.o.Name); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if _, err := os.Stat(runPath(n.o.Name)); err == nil {
+		t.Error("the run's file is still there")
+	}
+
+	// A crashed run: names and a file, and nobody who holds it.
+	name := n.o.Name + "x"
+	for _, s := range []string{"-net", "-i-1"} {
+		ns, err := newNamespace(prefix + name + s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ns.close()
+	}
+	if err := os.WriteFile(runPath(name), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := Clean()
+	if err != nil || len(removed) < 2 || len(namespacesNamed(prefix+name)) != 0 {
+		t.Errorf("Clean = %v, %v; left %v", removed, err, namespacesNamed(prefix+name))
+	}
+	if m, _ := filepath.Glob(runPath(name)); len(m) != 0 {
+		t.Error("the file of the crashed run is still there")
+	}
+}
+
+var (
+	_ = exec.Command
+	_ = packet.ProtoUDP
+)
