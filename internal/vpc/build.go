@@ -46,8 +46,10 @@ type builder struct {
 
 	names map[string]map[string]string // kind -> name -> id
 	taken map[string]string            // id -> what has it
+	kinds map[string]string            // id -> kind
 	used  map[string]map[netip.Addr]bool
 	enis  map[string]string // "web/eth0" -> interface id
+	ids   map[*Topo]string  // ids of things, chosen or given
 	late  []func()          // what needs all addresses that are given
 }
 
@@ -55,7 +57,7 @@ type builder struct {
 const maxProblems = 50
 
 func (t *Topology) build(o buildOptions) (*Built, error) {
-	b := &builder{t: t, o: o, names: map[string]map[string]string{}, taken: map[string]string{}, used: map[string]map[netip.Addr]bool{}, enis: map[string]string{}}
+	b := &builder{t: t, o: o, names: map[string]map[string]string{}, taken: map[string]string{}, kinds: map[string]string{}, used: map[string]map[netip.Addr]bool{}, enis: map[string]string{}, ids: map[*Topo]string{}}
 	b.out = &ec2api.Snapshot{
 		Region: o.Region, AccountID: o.AccountID, VPCs: map[string]*ec2api.VPC{}, Subnets: map[string]*ec2api.Subnet{},
 		SecurityGroups: map[string]*ec2api.SecurityGroup{}, NetworkACLs: map[string]*ec2api.NetworkACL{}, RouteTables: map[string]*ec2api.RouteTable{},
@@ -127,8 +129,8 @@ func (b *builder) resource(kind, prefix, path string, t *Topo) ec2api.Resource {
 		if b.names[kind] == nil {
 			b.names[kind] = map[string]string{}
 		}
-		if other, ok := b.names[kind][t.Name]; ok && other != id {
-			if t.ID == "" {
+		if other, ok := b.names[kind][t.Name]; ok {
+			if other == id {
 				b.bad(path+".name", "another %s is called %q", kind, t.Name)
 			} else {
 				b.names[kind][t.Name] = "" // with ids, names need not be unique; they name nothing then
@@ -137,10 +139,11 @@ func (b *builder) resource(kind, prefix, path string, t *Topo) ec2api.Resource {
 			b.names[kind][t.Name] = id
 		}
 	}
-	if what, ok := b.taken[id]; ok && id != "" {
+	if what, ok := b.taken[id]; ok && t.ID != "" {
 		b.bad(path, "the id %q belongs to %s too", id, what)
 	}
-	b.taken[id] = path
+	b.taken[id], b.kinds[id] = path, kind
+	b.ids[t] = id
 	r := ec2api.Resource{ID: id, Created: made(), OwnerID: b.o.AccountID}
 	if t.Name != "" {
 		r.Tags = append(r.Tags, mirror.Tag{Key: "Name", Value: t.Name})
@@ -158,7 +161,7 @@ func (b *builder) ref(kind, path, name string) string {
 	if id := b.names[kind][name]; id != "" {
 		return id
 	}
-	if _, ok := b.taken[name]; ok && name != "" {
+	if name != "" && b.kinds[name] == kind {
 		return name
 	}
 	b.bad(path, "no %s is called %q", kind, name)
@@ -180,7 +183,6 @@ func (b *builder) prefix(path, text string, six bool) netip.Prefix {
 // vpc makes a VPC and what comes with it, and takes the names of what is in it.
 func (b *builder) vpc(v *TopoVPC, path string) {
 	x := &ec2api.VPC{Resource: b.resource("vpc", "vpc-", path, &v.Topo), Tenancy: "default", DNSSupport: !v.NoDNS, DNSHostnames: true, DHCPOptions: "dopt-" + (b.o.AccountID + "00000")[:17]}
-	v.ID = x.ID
 	add := func(at, cidr string) {
 		if p := b.prefix(at, cidr, false); p.IsValid() {
 			if p.Bits() < 16 || p.Bits() > 28 {
@@ -234,7 +236,7 @@ func (b *builder) groups(v *TopoVPC, x *ec2api.VPC, path string) {
 		if y.Description == "" {
 			y.Description = y.Name
 		}
-		g.ID = y.ID
+		b.ids[&g.Topo] = y.ID
 		b.out.SecurityGroups[y.ID] = y
 		if name == "default" {
 			b.res.Groups[x.ID] = y.ID
@@ -255,7 +257,8 @@ func (b *builder) openOut(group string) ec2api.GroupRule {
 }
 
 func (b *builder) groupRules(g *TopoGroup, path string) {
-	y := *b.out.SecurityGroups[g.ID]
+	id := b.ids[&g.Topo]
+	y := *b.out.SecurityGroups[id]
 	add := func(list []TopoGroupRule, key string, out bool) {
 		for i := range list {
 			at := fmt.Sprintf("%s.%s[%d]", path, key, i)
@@ -265,7 +268,7 @@ func (b *builder) groupRules(g *TopoGroup, path string) {
 				b.bad(at, "no peers")
 			}
 			for k, peer := range r.Peers {
-				x := ec2api.GroupRule{ID: "sgr-" + b.digest(17, g.ID, key, strconv.Itoa(i), peer), Egress: out, Protocol: proto, From: from, To: to, Description: r.Description}
+				x := ec2api.GroupRule{ID: "sgr-" + b.digest(17, id, key, strconv.Itoa(i), peer), Egress: out, Protocol: proto, From: from, To: to, Description: r.Description}
 				switch p, err := netip.ParsePrefix(peer); {
 				case err == nil:
 					x.CIDR = p.Masked()
@@ -355,7 +358,6 @@ func (b *builder) acls(v *TopoVPC, x *ec2api.VPC, path string) {
 		a := &v.NetworkACLs[i]
 		at := fmt.Sprintf("%s.network-acls[%d]", path, i)
 		y := &ec2api.NetworkACL{Resource: b.resource("network ACL", "acl-", at, &a.Topo), VPC: x.ID, Default: a.Default}
-		a.ID = y.ID
 		hasDefault = hasDefault || a.Default
 		y.Entries = append(b.entries(a.Ingress, at+".ingress", false), b.entries(a.Egress, at+".egress", true)...)
 		y.Entries = append(y.Entries, lastEntries(len(x.IPv6) > 0)...)
@@ -425,7 +427,6 @@ func (b *builder) routeTables(v *TopoVPC, x *ec2api.VPC, path string) {
 		r := &v.RouteTables[i]
 		at := fmt.Sprintf("%s.route-tables[%d]", path, i)
 		y := &ec2api.RouteTable{Resource: b.resource("route table", "rtb-", at, &r.Topo), VPC: x.ID}
-		r.ID = y.ID
 		if r.Main {
 			if main != "" {
 				b.bad(at+".main", "the VPC has a main route table already")
@@ -467,7 +468,7 @@ func (b *builder) gateway(vpc string) string {
 
 func (b *builder) routes(v *TopoVPC, path string) {
 	for i := range v.RouteTables {
-		t := b.out.RouteTables[v.RouteTables[i].ID]
+		t := b.out.RouteTables[b.ids[&v.RouteTables[i].Topo]]
 		if t == nil {
 			continue
 		}
@@ -484,7 +485,7 @@ func (b *builder) routes(v *TopoVPC, path string) {
 			kind, _, _ := strings.Cut(r.Via, "-")
 			switch {
 			case r.Via == "internet-gateway":
-				if x.Target = b.gateway(v.ID); x.Target == "" {
+				if x.Target = b.gateway(b.ids[&v.Topo]); x.Target == "" {
 					b.bad(at+".via", "the VPC has no internet gateway")
 				}
 			case slices.Contains([]string{"igw", "nat", "pcx", "tgw", "vgw", "eigw", "lgw", "cagw"}, kind):
@@ -507,7 +508,6 @@ func (b *builder) routes(v *TopoVPC, path string) {
 
 func (b *builder) subnet(v *TopoVPC, x *ec2api.VPC, s *TopoSubnet, path string) {
 	y := &ec2api.Subnet{Resource: b.resource("subnet", "subnet-", path, &s.Topo), VPC: x.ID, CIDR: b.prefix(path+".cidr", s.CIDR, false)}
-	s.ID = y.ID
 	if y.CIDR.IsValid() {
 		if !slices.ContainsFunc(x.CIDRs, func(c ec2api.CIDRAssociation) bool {
 			return c.CIDR.Overlaps(y.CIDR) && c.CIDR.Bits() <= y.CIDR.Bits()
@@ -578,7 +578,7 @@ func (b *builder) within(v *TopoVPC, path string) {
 
 func (b *builder) instance(v *TopoVPC, i *TopoInstance, path string) {
 	x := &ec2api.Instance{
-		Resource: b.resource("instance", "i-", path, &i.Topo), Image: "ami-" + b.digest(17, "image"), Type: i.Type, VPC: v.ID, State: ec2api.Running,
+		Resource: b.resource("instance", "i-", path, &i.Topo), Image: "ami-" + b.digest(17, "image"), Type: i.Type, VPC: b.ids[&v.Topo], State: ec2api.Running,
 		StateAt: made(), Launched: made(), Tenancy: "default", Shutdown: "stop", MetadataTokens: "required", MetadataEndpoint: "disabled", MetadataHops: 2,
 		MetadataIPv6: "disabled", MetadataTags: "disabled", Recovery: "default",
 	}
@@ -641,20 +641,21 @@ func (b *builder) instance(v *TopoVPC, i *TopoInstance, path string) {
 // newInterface makes an interface. Its address, if the file has none, is chosen when all
 // given ones are known.
 func (b *builder) newInterface(v *TopoVPC, s *TopoInterfaceSpec, r ec2api.Resource, path string) *ec2api.NetworkInterface {
-	e := &ec2api.NetworkInterface{Resource: r, Kind: ec2api.KindInterface, VPC: v.ID, SourceDestCheck: !s.NoSourceDestCheck, MTU: 9001}
+	vpc, subnet := b.ids[&v.Topo], s.Subnet
+	e := &ec2api.NetworkInterface{Resource: r, Kind: ec2api.KindInterface, VPC: vpc, SourceDestCheck: !s.NoSourceDestCheck, MTU: 9001}
 	b.out.Interfaces[r.ID] = e
-	if s.Subnet == "" {
+	if subnet == "" {
 		if len(v.Subnets) != 1 {
 			b.bad(path, "a subnet is needed")
 			return e
 		}
-		s.Subnet = v.Subnets[0].ID
+		subnet = b.ids[&v.Subnets[0].Topo]
 	}
-	sub := b.out.Subnets[b.ref("subnet", path+".subnet", s.Subnet)]
+	sub := b.out.Subnets[b.ref("subnet", path+".subnet", subnet)]
 	if sub == nil {
 		return e
 	}
-	if sub.VPC != v.ID {
+	if sub.VPC != vpc {
 		b.bad(path+".subnet", "%q is in another VPC", s.Subnet)
 	}
 	e.Subnet, e.Zone = sub.ID, sub.Zone
@@ -667,13 +668,13 @@ func (b *builder) newInterface(v *TopoVPC, s *TopoInterfaceSpec, r ec2api.Resour
 	}
 	for i, g := range s.Groups {
 		if g == "default" {
-			e.Groups = append(e.Groups, b.res.Groups[v.ID])
+			e.Groups = append(e.Groups, b.res.Groups[vpc])
 		} else if id := b.ref("security group", fmt.Sprintf("%s.groups[%d]", path, i), g); id != "" {
 			e.Groups = append(e.Groups, id)
 		}
 	}
 	if len(s.Groups) == 0 {
-		e.Groups = []string{b.res.Groups[v.ID]}
+		e.Groups = []string{b.res.Groups[vpc]}
 	}
 	if s.MAC != "" {
 		m, err := net.ParseMAC(s.MAC)

@@ -61,7 +61,7 @@ func (b *builder) targetGroup(g *TopoTargetGroup, path string) {
 	case g.VPC != "":
 		x.VPC = b.ref("vpc", path+".vpc", g.VPC)
 	case len(b.t.VPCs) == 1:
-		x.VPC = b.t.VPCs[0].ID
+		x.VPC = b.ids[&b.t.VPCs[0].Topo]
 	default:
 		b.bad(path, "a vpc is needed, there are several")
 	}
@@ -375,10 +375,11 @@ func (b *builder) filterRule(r *TopoFilterRule, filter, path string) []mirror.Fi
 }
 
 func (b *builder) session(s *TopoSession, path string) {
-	if s.Name == "" && s.ID == "" {
-		s.Name = s.Source + "-" + strconv.Itoa(s.Number)
+	topo := s.Topo
+	if topo.Name == "" && topo.ID == "" {
+		topo.Name = s.Source + "-" + strconv.Itoa(s.Number)
 	}
-	r := b.resource("session", "tms-", path, &s.Topo)
+	r := b.resource("session", "tms-", path, &topo)
 	x := mirror.Session{
 		ID: r.ID, OwnerID: r.OwnerID, Tags: r.Tags, Number: s.Number, VNI: uint32(s.VNI), PacketLength: s.Length, Description: s.Description,
 		NetworkInterfaceID: b.iface(path+".source", s.Source), TargetID: b.ref("target", path+".target", s.Target), FilterID: b.ref("filter", path+".filter", s.Filter),

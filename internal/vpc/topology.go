@@ -112,8 +112,8 @@ type TopoRoute struct {
 // interface, eth0.
 type TopoInstance struct {
 	Topo              `yaml:",inline"`
-	Type              string          `yaml:"type,omitempty"` // default m5.large
-	State             string          `yaml:"state,omitempty"`
+	Type              string `yaml:"type,omitempty"` // default m5.large
+	State             string `yaml:"state,omitempty"`
 	TopoInterfaceSpec `yaml:",inline"`
 	Interfaces        []TopoInterface `yaml:"interfaces,omitempty"` // eth1 and so on
 }
