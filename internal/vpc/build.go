@@ -676,17 +676,7 @@ func (b *builder) newInterface(v *TopoVPC, s *TopoInterfaceSpec, r ec2api.Resour
 	if len(s.Groups) == 0 {
 		e.Groups = []string{b.res.Groups[vpc]}
 	}
-	if s.MAC != "" {
-		m, err := net.ParseMAC(s.MAC)
-		if err != nil || len(m) != 6 {
-			b.bad(path+".mac", "%q is no Ethernet address", s.MAC)
-		} else {
-			e.MAC = [6]byte(m)
-		}
-	} else {
-		raw, _ := hex.DecodeString(b.digest(10, e.ID, "mac"))
-		e.MAC = [6]byte{0x02, raw[0], raw[1], raw[2], raw[3], raw[4]}
-	}
+	e.MAC = b.mac(path, e.ID, s.MAC)
 	if s.Device != "" {
 		b.res.Devices[e.ID] = s.Device
 	}
@@ -714,6 +704,19 @@ func (b *builder) newInterface(v *TopoVPC, s *TopoInterfaceSpec, r ec2api.Resour
 		}
 	}
 	return e
+}
+
+// mac reads a hardware address, or makes one of the interface's id.
+func (b *builder) mac(path, id, text string) [6]byte {
+	if text != "" {
+		m, err := net.ParseMAC(text)
+		if err == nil && len(m) == 6 {
+			return [6]byte(m)
+		}
+		b.bad(path+".mac", "%q is no Ethernet address", text)
+	}
+	raw, _ := hex.DecodeString(b.digest(10, id, "mac"))
+	return [6]byte{0x02, raw[0], raw[1], raw[2], raw[3], raw[4]}
 }
 
 // addr takes an address of a subnet.

@@ -194,7 +194,7 @@ func (b *builder) balancer(l *TopoBalancer, path string) {
 		if kind == ec2api.BalancerGateway {
 			k = ec2api.KindGWLB
 		}
-		e := b.managed(sub, k, "ELB "+full, x.ID, "amazon-elb", at)
+		e := b.managed(sub, k, "ELB "+full, x.ID, "amazon-elb", b.node(l.Nodes, sub.ID), path)
 		e.Groups = x.Groups
 		x.Subnets = append(x.Subnets, ec2api.BalancerSubnet{Subnet: sub.ID, Zone: sub.Zone, Interface: e.ID, Addr: e.Addrs[0]})
 	}
@@ -215,20 +215,34 @@ func (b *builder) balancer(l *TopoBalancer, path string) {
 	}
 }
 
+// node finds what the file says of a load balancer's interface in a subnet.
+func (b *builder) node(nodes []TopoNode, subnet string) TopoNode {
+	for _, n := range nodes {
+		if n.Subnet == subnet || b.names["subnet"][n.Subnet] == subnet {
+			return n
+		}
+	}
+	return TopoNode{}
+}
+
 // managed makes an interface that belongs to a load balancer or an endpoint.
-func (b *builder) managed(sub *ec2api.Subnet, kind, description, by, owner, path string) *ec2api.NetworkInterface {
-	r := b.resource("interface", "eni-", path, &Topo{ID: "eni-" + b.digest(17, by, sub.ID)})
+func (b *builder) managed(sub *ec2api.Subnet, kind, description, by, owner string, n TopoNode, path string) *ec2api.NetworkInterface {
+	if n.ID == "" {
+		n.ID = "eni-" + b.digest(17, by, sub.ID)
+	}
+	r := b.resource("interface", "eni-", path, &Topo{ID: n.ID})
+	var a netip.Addr
+	if n.Address != "" {
+		a, _ = b.addr(path, n.Address, sub.ID, sub.CIDR)
+	} else {
+		a = b.free(sub, path)
+	}
 	e := &ec2api.NetworkInterface{
 		Resource: r, Kind: kind, VPC: sub.VPC, Subnet: sub.ID, Zone: sub.Zone, Description: description, MTU: 9001,
-		RequesterManaged: true, RequesterID: owner, ManagedBy: by, Addrs: []netip.Addr{b.free(sub, path)},
+		RequesterManaged: true, RequesterID: owner, ManagedBy: by, Addrs: []netip.Addr{a},
 		Attachment: &ec2api.Attachment{ID: "eni-attach-" + b.digest(17, r.ID), InstanceOwner: owner, DeviceIndex: 1, At: made()},
 	}
-	mac := b.digest(10, e.ID, "mac")
-	for i := range 5 {
-		n, _ := strconv.ParseUint(mac[2*i:2*i+2], 16, 8)
-		e.MAC[i+1] = byte(n)
-	}
-	e.MAC[0] = 2
+	e.MAC = b.mac(path, e.ID, n.MAC)
 	b.out.Interfaces[e.ID] = e
 	return e
 }
@@ -240,7 +254,7 @@ func (b *builder) endpoint(e *TopoEndpoint, path string) {
 	}
 	if sub := b.out.Subnets[b.ref("subnet", path+".subnet", e.Subnet)]; sub != nil {
 		x.VPC, x.Subnets = sub.VPC, []string{sub.ID}
-		n := b.managed(sub, ec2api.KindGWLBEndpoint, "VPC Endpoint Interface "+x.ID, x.ID, "amazon-aws", path)
+		n := b.managed(sub, ec2api.KindGWLBEndpoint, "VPC Endpoint Interface "+x.ID, x.ID, "amazon-aws", e.Node, path)
 		n.SourceDestCheck = false
 		x.Interfaces = []string{n.ID}
 	}

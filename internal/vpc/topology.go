@@ -15,6 +15,8 @@ import (
 // name, which is unique among things of its kind, and may have an id; things refer to each
 // other by either.
 type Topology struct {
+	Region        string                `yaml:"region,omitempty"`  // default: the endpoint's
+	Account       string                `yaml:"account,omitempty"` // twelve digits; default: the endpoint's
 	VPCs          []TopoVPC             `yaml:"vpcs"`
 	LoadBalancers []TopoBalancer        `yaml:"load-balancers,omitempty"`
 	TargetGroups  []TopoTargetGroup     `yaml:"target-groups,omitempty"`
@@ -149,6 +151,15 @@ type TopoBalancer struct {
 	Groups    []string       `yaml:"groups,omitempty"`
 	CrossZone bool           `yaml:"cross-zone,omitempty"`
 	Listeners []TopoListener `yaml:"listeners,omitempty"`
+	Nodes     []TopoNode     `yaml:"nodes,omitempty"` // interfaces in the subnets, where they are known
+}
+
+// TopoNode is the interface of a load balancer or endpoint in a subnet.
+type TopoNode struct {
+	Subnet  string `yaml:"subnet,omitempty"`
+	ID      string `yaml:"id,omitempty"`
+	Address string `yaml:"address,omitempty"`
+	MAC     string `yaml:"mac,omitempty"`
 }
 
 // TopoListener is a listener; that of a Gateway Load Balancer has neither protocol nor
@@ -193,6 +204,8 @@ type TopoEndpoint struct {
 	Topo    `yaml:",inline"`
 	Service string `yaml:"service"`
 	Subnet  string `yaml:"subnet"`
+
+	Node TopoNode `yaml:"node,omitempty"` // its interface, where it is known
 }
 
 // TopoMirroring are the mirroring objects that are there from the start.
