@@ -30,6 +30,7 @@ type vpcFlags struct {
 	inject      string
 	lag         time.Duration
 	noDefault   bool
+	data        dataFlags
 	logFormat   string
 	logLevel    string
 }
@@ -38,7 +39,7 @@ func vpcCommand() *cobra.Command {
 	f := &vpcFlags{}
 	c := &cobra.Command{
 		Use:   "vpc",
-		Short: "a pretend VPC: an endpoint that AWS clients take for EC2, ELB, STS and CloudWatch",
+		Short: "a pretend VPC: an endpoint that AWS clients take for EC2, ELB, STS and CloudWatch, and a network behind it",
 		Long: `Vpc answers the calls of AWS clients on one port: the AWS CLI, the SDKs and Terraform
 work with it when their endpoint is set to its address (docs/howto/vpc.md).
 
@@ -46,18 +47,27 @@ All 15 traffic mirroring actions are there, and the calls around them: VPCs, sub
 security groups, interfaces, instances, route tables, network ACLs, load balancers, VPC
 endpoints, tags, caller identity (docs/reference/ec2api.md).
 
+Behind the endpoint is a network: each instance is a network namespace, and its
+interfaces are devices in it. What clients change (groups, routes, load balancers,
+mirror sessions) is live within 100 ms. This needs root; --no-dataplane does without.
+mirador vpc ls lists the instances, mirador vpc exec runs commands in them.
+
 Without --credentials, and listening on a loopback address, requests are taken from
 anybody on this machine whatever they are signed with.`,
-		Example: `  mirador vpc --no-dataplane --state ./state
+		Example: `  mirador vpc --topology lab.yaml
+  mirador vpc exec web -- ping -c 1 10.0.1.11
+  mirador vpc --no-dataplane --state ./state
   aws --endpoint-url http://127.0.0.1:4720 ec2 describe-vpcs
   mirador vpc --no-dataplane --rate 5/s --inject 'ec2:CreateTags=500@2'`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
+	c.AddCommand(vpcSubcommands()...)
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:4720", "`address` of the endpoint")
 	fs.StringVar(&f.state, "state", "", "`folder` of the state file; empty keeps everything in memory")
+	f.data.add(c)
 	fs.BoolVar(&f.noDataplane, "no-dataplane", false, "the endpoint only: no namespaces, no packets, no root")
 	fs.StringVar(&f.region, "region", "us-east-1", "region of a new state")
 	fs.StringVar(&f.account, "account", "123456789012", "account id of a new state")
@@ -97,7 +107,7 @@ func (f *vpcFlags) options(log *slog.Logger) (ec2api.Options, error) {
 	return o, nil
 }
 
-func (f *vpcFlags) run(ctx context.Context, stderr io.Writer) error {
+func (f *vpcFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log, err := newLog(stderr, f.logFormat, f.logLevel)
 	if err != nil {
 		return err
@@ -105,6 +115,18 @@ func (f *vpcFlags) run(ctx context.Context, stderr io.Writer) error {
 	o, err := f.options(log)
 	if err != nil {
 		return err
+	}
+	topology, err := f.data.load()
+	if err != nil {
+		return err
+	}
+	if topology != nil { // the files of a new state; flags go first
+		o.Region, o.AccountID = topology.Place(o.Region, o.AccountID)
+	}
+	if !f.noDataplane {
+		if err := f.data.check(); err != nil {
+			return err
+		}
 	}
 	server, err := ec2api.New(o)
 	if errors.Is(err, ec2api.ErrState) {
@@ -122,6 +144,23 @@ func (f *vpcFlags) run(ctx context.Context, stderr io.Writer) error {
 		log.Warn("requests are taken from anybody, whatever they are signed with", "address", listener.Addr().String())
 	}
 	log.Info("endpoint ready", "url", "http://"+listener.Addr().String(), "region", server.Region(), "account", server.AccountID())
+	built, err := fill(server, topology, log)
+	if err != nil {
+		return err
+	}
+	url := endpointURL(listener)
+	if !f.noDataplane {
+		network, err := f.data.start(ctx, server, built, url, log)
+		if err != nil {
+			return err
+		}
+		defer network.Close()
+		select {
+		case <-network.Ready():
+		case <-ctx.Done():
+		}
+	}
+	printExports(stdout, url, server.Region(), len(o.Keys) == 0)
 	return server.Serve(ctx, listener)
 }
 

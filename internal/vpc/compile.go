@@ -197,11 +197,14 @@ func compileACL(a mirror.NetworkACL) *acl {
 func (c *compiler) routes(t *ec2api.RouteTable, own *vpc) []route {
 	var out []route
 	for _, r := range t.Routes {
-		x := route{}
+		x := route{rank: 1}
+		if r.Origin == "EnableVgwRoutePropagation" {
+			x.rank = 2
+		}
 		kind, _, _ := strings.Cut(r.Target, "-")
 		switch {
 		case r.Target == "local":
-			x.hop, x.vpc = hopLocal, own
+			x.hop, x.vpc, x.rank = hopLocal, own, 0
 		case r.InstanceID != "" || kind == "eni":
 			x.hop, x.eni = hopENI, r.Target
 			if c.snap.Interfaces[r.Target] == nil {
@@ -226,8 +229,8 @@ func (c *compiler) routes(t *ec2api.RouteTable, own *vpc) []route {
 			}
 		}
 	}
-	// Of routes with the same prefix, local ones go first.
-	slices.SortStableFunc(out, func(a, b route) int { return cmp.Compare(a.hop, b.hop) })
+	// Of routes with the same prefix, local ones go first, propagated ones last.
+	slices.SortStableFunc(out, func(a, b route) int { return cmp.Compare(a.rank, b.rank) })
 	sortRoutes(out)
 	return out
 }

@@ -1,11 +1,6 @@
 package vpc
 
-import (
-	"net/netip"
-
-	"mirador/internal/ec2api"
-	"mirador/internal/mirror"
-)
+import "mirador/internal/mirror"
 
 // overGWLB is the MTU of a Gateway Load Balancer and its endpoints. AWS: "Quotas for
 // your Gateway Load Balancers".
@@ -120,14 +115,3 @@ func (c *compiler) targetOf(t *mirror.Target, az string) (*eni, bool) {
 	}
 	return nil, false
 }
-
-// PathVerdict tells whether mirrored packets of a session can arrive at its target.
-type PathVerdict struct {
-	Session string     `json:"session"`
-	Source  string     `json:"source"` // interface
-	Target  netip.Addr `json:"target"`
-	OK      bool       `json:"ok"`
-	Why     string     `json:"why,omitempty"`
-}
-
-var _ = ec2api.KindInterface

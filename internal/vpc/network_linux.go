@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -35,6 +36,8 @@ type Network struct {
 	seq    int
 	health *checker
 	series *series
+	http   *http.Server
+	served chan struct{}
 
 	mu   sync.Mutex // mu guards snap, plan and the ports of plugs for Stats
 	snap *ec2api.Snapshot
@@ -100,6 +103,9 @@ func Start(ctx context.Context, o Options) (*Network, error) {
 	ctx, n.stop = context.WithCancel(ctx)
 	n.health = newChecker(o, n.log)
 	n.series = newSeries()
+	if err := n.serveStats(); err != nil {
+		n.log.Warn("nobody can ask for counters", "error", err)
+	}
 	o.Server.SetHealth(n.health)
 	o.Server.SetMetrics(n)
 	go n.follow(ctx)
@@ -375,6 +381,9 @@ func (n *Network) writeRun() {
 			}
 		}
 		slices.Sort(x.Devices)
+		if err := writeResolver(n.o.Name, &x); err != nil {
+			n.log.Warn("write the resolver file", "instance", key, "error", err)
+		}
 		r.Instances = append(r.Instances, x)
 	}
 	slices.SortFunc(r.Instances, func(a, b RunInstance) int { return strings.Compare(a.Name+" "+a.ID, b.Name+" "+b.ID) })
@@ -386,6 +395,10 @@ func (n *Network) writeRun() {
 // teardown removes everything.
 func (n *Network) teardown() {
 	n.health.close()
+	if n.http != nil {
+		n.http.Close()
+		<-n.served
+	}
 	n.loop.Close()
 	for _, ns := range n.spaces {
 		if err := ns.remove(); err != nil {

@@ -62,6 +62,7 @@ type route struct {
 	hop    hop
 	vpc    *vpc   // hopLocal
 	eni    string // hopENI
+	rank   uint8  // of routes with the same prefix, the lowest decides
 }
 
 // lookup finds the route to a.

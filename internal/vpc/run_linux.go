@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,8 +68,12 @@ func (o *owner) write(r *RunFile) error {
 	return err
 }
 
-// release removes the file and lets the name go.
+// release removes the run's files and lets the name go.
 func (o *owner) release() {
+	rest, _ := filepath.Glob(resolvPath(o.name, "*"))
+	for _, p := range append(rest, socketPath(o.name)) {
+		os.Remove(p)
+	}
 	os.Remove(runPath(o.name))
 	o.f.Close()
 }

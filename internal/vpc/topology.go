@@ -349,3 +349,14 @@ func (t *Topology) at(path string) string {
 
 // Marshal writes t as YAML.
 func (t *Topology) Marshal() ([]byte, error) { return yaml.Marshal(t) }
+
+// Place returns the region and account that t names, or else those given.
+func (t *Topology) Place(region, account string) (string, string) {
+	if t.Region != "" {
+		region = t.Region
+	}
+	if t.Account != "" {
+		account = t.Account
+	}
+	return region, account
+}
