@@ -30,6 +30,9 @@ type lab struct {
 	url  string
 	cmd  *exec.Cmd
 	log  bytes.Buffer
+
+	tried bool
+	cli   *cli // nil: it is started for each command
 }
 
 // startVPC runs mirador vpc with a topology until the test ends.
@@ -139,28 +142,107 @@ func until(t *testing.T, what string, f func() bool) {
 	}
 }
 
+// driver keeps the AWS CLI running: its own code, called for one command after the
+// other, because starting it takes longer than most commands.
+const driver = `
+import contextlib, io, json, sys
+from awscli.clidriver import create_clidriver
+cli = create_clidriver()
+print("ready", flush=True)
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = cli.main(json.loads(line))
+        except SystemExit as e:
+            code = e.code
+    print(json.dumps([code or 0, out.getvalue(), err.getvalue()]), flush=True)
+`
+
+// cli is a running AWS CLI.
+type cli struct {
+	in  io.Writer
+	out *bufio.Reader
+}
+
+// openCLI starts the AWS CLI, if python3 has it as a module (as with the Debian package).
+func (l *lab) openCLI() *cli {
+	c := exec.Command("python3", "-c", driver)
+	c.Env = awsEnv()
+	in, err := c.StdinPipe()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		return nil
+	}
+	l.t.Cleanup(func() {
+		in.Close()
+		c.Wait()
+	})
+	r := bufio.NewReader(out)
+	if line, err := r.ReadString('\n'); err != nil || line != "ready\n" {
+		return nil
+	}
+	return &cli{in, r}
+}
+
+func awsEnv() []string {
+	return append(os.Environ(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=")
+}
+
 // aws calls the AWS CLI and returns the text it prints, and the error code when it fails.
 func (l *lab) aws(args ...string) (out, code string) {
 	l.t.Helper()
-	path, err := exec.LookPath("aws")
-	if err != nil {
-		l.t.Skip("SKIPPED: the AWS CLI is not here")
-	}
 	if !slices.Contains(args, "--output") {
 		args = append(args, "--output", "text")
 	}
-	c := exec.Command(path, append(args, "--endpoint-url", l.url)...)
-	c.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=")
-	var stderr bytes.Buffer
-	c.Stderr = &stderr
-	b, err := c.Output()
-	if err == nil {
-		return strings.TrimSpace(string(b)), ""
+	args = append(args, "--endpoint-url", l.url)
+	if !l.tried {
+		l.tried, l.cli = true, l.openCLI()
 	}
-	_, rest, ok := strings.Cut(stderr.String(), "An error occurred (")
+	var stderr string
+	failed := false
+	if l.cli != nil {
+		b, err := json.Marshal(args)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if _, err := l.cli.in.Write(append(b, '\n')); err != nil {
+			l.t.Fatal(err)
+		}
+		line, err := l.cli.out.ReadBytes('\n')
+		if err != nil {
+			l.t.Fatalf("aws %v: %v", args, err)
+		}
+		var status int
+		if err := json.Unmarshal(line, &[]any{&status, &out, &stderr}); err != nil {
+			l.t.Fatalf("aws %v: %v: %s", args, err, line)
+		}
+		failed = status != 0
+	} else {
+		path, err := exec.LookPath("aws")
+		if err != nil {
+			l.t.Skip("SKIPPED: the AWS CLI is not here")
+		}
+		c := exec.Command(path, args...)
+		c.Env = awsEnv()
+		var text bytes.Buffer
+		c.Stderr = &text
+		b, err := c.Output()
+		out, stderr, failed = string(b), text.String(), err != nil
+	}
+	if !failed {
+		return strings.TrimSpace(out), ""
+	}
+	_, rest, ok := strings.Cut(stderr, "An error occurred (")
 	code, _, _ = strings.Cut(rest, ")")
 	if !ok {
-		l.t.Fatalf("aws %v: %v\n%s", args, err, stderr.String())
+		l.t.Fatalf("aws %v: %s", args, stderr)
 	}
 	return "", code
 }
