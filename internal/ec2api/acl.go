@@ -25,6 +25,9 @@ func aclActions() []action {
 // maxEntries is AWS's highest quota of entries of a network ACL per direction.
 const maxEntries = 40
 
+// lastIPv6 is the number of the entry "*" for IPv6, in VPCs that have it.
+const lastIPv6 = mirror.ACLLast + 1
+
 // lastEntries are the entries "*", which deny what no other decided.
 func lastEntries() []ACLEntry {
 	return []ACLEntry{
@@ -61,6 +64,12 @@ func (c *call) createACL() *Error {
 			return err
 		}
 		a = &NetworkACL{Resource: c.s.res(c.s.newID("acl-"), c.now, tags), VPC: v.ID, Entries: lastEntries()}
+		if len(v.IPv6) > 0 {
+			for _, egress := range []bool{true, false} {
+				a.Entries = append(a.Entries, ACLEntry{Number: lastIPv6, Egress: egress, Protocol: -1, CIDR: anyIPv6()})
+			}
+			sortEntries(a.Entries)
+		}
 		c.s.acls.put(a)
 		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, a.ID)
 	}
@@ -270,19 +279,24 @@ func (c *call) setEntry(replace bool) *Error {
 			return errorf("NetworkAclEntryLimitExceeded", "The maximum number of entries of the network ACL has been reached.")
 		}
 		a.Entries = append(a.Entries, e)
-		slices.SortStableFunc(a.Entries, func(x, y ACLEntry) int {
-			if x.Egress != y.Egress {
-				if x.Egress {
-					return -1
-				}
-				return 1
-			}
-			return x.Number - y.Number
-		})
+		sortEntries(a.Entries)
 	}
 	c.s.acls.put(&a)
 	c.x.yes("return", true)
 	return nil
+}
+
+// sortEntries orders entries as AWS lists them: egress first, then by number.
+func sortEntries(list []ACLEntry) {
+	slices.SortStableFunc(list, func(x, y ACLEntry) int {
+		if x.Egress != y.Egress {
+			if x.Egress {
+				return -1
+			}
+			return 1
+		}
+		return x.Number - y.Number
+	})
 }
 
 func (c *call) deleteEntry() *Error {
@@ -292,7 +306,7 @@ func (c *call) deleteEntry() *Error {
 	}
 	number, egress := c.in.num("RuleNumber", 0), c.in.yes("Egress")
 	i := slices.IndexFunc(old.Entries, func(o ACLEntry) bool { return o.Number == number && o.Egress == egress })
-	if i < 0 || number == mirror.ACLLast {
+	if i < 0 || number >= mirror.ACLLast {
 		return errorf("InvalidNetworkAclEntry.NotFound", "The network acl entry identified by %d does not exist.", number)
 	}
 	a := *old

@@ -18,8 +18,10 @@ const (
 	maxFilterValues = 200
 	// maxTags is how many tags a resource can have (AWS: tag restrictions).
 	maxTags = 50
-	// maxTokens is how many client tokens are remembered; the oldest go first.
-	maxTokens = 20_000
+	// maxTokens is how many client tokens of actions outside mirroring are remembered; the
+	// oldest go first. They are in every write of the state file; AWS remembers them for
+	// minutes to a day.
+	maxTokens = 2_000
 	// maxClockSkew is how far a signature's time may be from ours (AWS: 15 minutes).
 	maxClockSkew = 15 * time.Minute
 	// maxSessions is how many sessions of AssumeRole are remembered.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"mirador/internal/ec2api"
+	"mirador/internal/mirror"
 )
 
 // TestStateSurvives plays everything, opens the state again as after a crash, and finds
@@ -258,4 +260,31 @@ func TestTerminatedVanish(t *testing.T) {
 	}
 	s.do("CreateTrafficMirrorFilter") // any change forgets it
 	s.refuse("InvalidInstanceID.NotFound", "DescribeInstances", "InstanceId.1", id)
+}
+
+// TestIPv6Opens lets IPv6 through where AWS does it by itself, so that a data plane that
+// follows the endpoint does not drop it.
+func TestIPv6Opens(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		v, base := newServer(t, ec2api.Options{NoDefaultVPC: true})
+		s := &story{t: t, base: base}
+		if late {
+			vpc := s.id(s.do("CreateVpc", "CidrBlock", "10.0.0.0/16"), "vpcId")
+			s.do("AssociateVpcCidrBlock", "VpcId", vpc, "AmazonProvidedIpv6CidrBlock", "true")
+		} else {
+			s.do("CreateVpc", "CidrBlock", "10.0.0.0/16", "AmazonProvidedIpv6CidrBlock", "true")
+		}
+		snap := v.Snapshot()
+		for _, a := range snap.NetworkACLs {
+			m := a.Mirror()
+			if p := mirror.ACLAdmits(&m, mirror.Ingress, mirror.Probe{Protocol: 17, Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"), DstPort: 4789}); !p.Admitted {
+				t.Errorf("late %v: the default network ACL does not admit IPv6: %+v", late, a.Entries)
+			}
+		}
+		for _, g := range snap.SecurityGroups {
+			if p := mirror.GroupsAdmit([]mirror.SecurityGroup{g.Mirror()}, mirror.Egress, mirror.Probe{Protocol: 17, Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2")}, nil, nil); !p.Admitted {
+				t.Errorf("late %v: the default group does not let IPv6 out: %+v", late, g.Rules)
+			}
+		}
+	}
 }

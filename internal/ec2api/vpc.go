@@ -103,7 +103,7 @@ func (c *call) createVPC() *Error {
 	v.Tenancy = c.in.or("InstanceTenancy", "default")
 	if c.in.yes("AmazonProvidedIpv6CidrBlock") {
 		v.IPv6 = []CIDRAssociation{c.s.amazonIPv6()}
-		c.s.addLocalRoute(v.ID, v.IPv6[0].CIDR)
+		c.s.openIPv6(&v)
 	}
 	c.s.vpcs.put(&v)
 	c.x.group("vpc", func() { c.writeVPC(&v, "pending") })
@@ -115,6 +115,37 @@ func (s *state) amazonIPv6() CIDRAssociation {
 	a := netip.MustParseAddr("2001:db8::").As16()
 	s.rand(a[4:7])
 	return CIDRAssociation{ID: s.newID("vpc-cidr-assoc-"), CIDR: netip.PrefixFrom(netip.AddrFrom16(a), 56)}
+}
+
+// openIPv6 does what AWS does when a VPC gets an IPv6 block: a local route, entries for IPv6
+// in its network ACLs, and all IPv6 egress in groups that let all IPv4 out.
+func (s *state) openIPv6(v *VPC) {
+	s.addLocalRoute(v.ID, v.IPv6[0].CIDR)
+	for _, old := range s.acls.all() {
+		if old.VPC != v.ID || slices.ContainsFunc(old.Entries, func(e ACLEntry) bool { return e.Number == lastIPv6 }) {
+			continue
+		}
+		a := *old
+		a.Entries = slices.Clone(old.Entries)
+		for _, egress := range []bool{true, false} {
+			taken := slices.ContainsFunc(a.Entries, func(e ACLEntry) bool { return e.Number == 101 && e.Egress == egress })
+			if a.Default && !taken {
+				a.Entries = append(a.Entries, ACLEntry{Number: 101, Egress: egress, Allow: true, Protocol: -1, CIDR: anyIPv6()})
+			}
+			a.Entries = append(a.Entries, ACLEntry{Number: lastIPv6, Egress: egress, Protocol: -1, CIDR: anyIPv6()})
+		}
+		sortEntries(a.Entries)
+		s.acls.put(&a)
+	}
+	for _, old := range s.groups.all() {
+		open4 := slices.ContainsFunc(old.Rules, func(r GroupRule) bool { return r.Egress && r.Protocol == "-1" && r.CIDR == anyIPv4() })
+		open6 := slices.ContainsFunc(old.Rules, func(r GroupRule) bool { return r.Egress && r.Protocol == "-1" && r.CIDR == anyIPv6() })
+		if old.VPC == v.ID && open4 && !open6 {
+			g := *old
+			g.Rules = append(slices.Clone(old.Rules), GroupRule{ID: s.newID("sgr-"), Egress: true, Protocol: "-1", From: -1, To: -1, CIDR: anyIPv6()})
+			s.groups.put(&g)
+		}
+	}
 }
 
 // addLocalRoute adds a route inside a VPC to all its tables.
@@ -325,7 +356,7 @@ func (c *call) associateVPC() *Error {
 		a := c.s.amazonIPv6()
 		v.IPv6 = []CIDRAssociation{a}
 		c.s.vpcs.put(&v)
-		c.s.addLocalRoute(v.ID, a.CIDR)
+		c.s.openIPv6(&v)
 		c.x.group("ipv6CidrBlockAssociation", func() {
 			c.x.str("associationId", a.ID)
 			c.x.str("ipv6CidrBlock", a.CIDR.String())
