@@ -30,37 +30,10 @@ func (a *applier) already(ctx context.Context, call Call, err error) (Result, bo
 		if kind == KindInUse || kind == KindExists || kind == KindInvalid {
 			return a.attached(ctx, c)
 		}
-	case CreateGroup:
+	case CreateGroup, CreateBalancer, CreateTargetGroup, CreateListener:
 		if kind == KindExists {
-			return a.find(func() (string, error) {
-				list, err := a.c.SecurityGroups(ctx, Query{VPCs: []string{c.VPC}})
-				i := slices.IndexFunc(list, func(g SecurityGroup) bool { return g.Name == c.Name && sameKey(g.Tags, c.Tags) })
-				return at(list, i, func(g SecurityGroup) string { return g.ID }), err
-			})
-		}
-	case CreateBalancer:
-		if kind == KindExists {
-			return a.find(func() (string, error) {
-				list, err := a.c.Balancers(ctx)
-				i := slices.IndexFunc(list, func(b Balancer) bool { return b.Name == c.Name && sameKey(b.Tags, c.Tags) })
-				return at(list, i, func(b Balancer) string { return b.ARN }), err
-			})
-		}
-	case CreateTargetGroup:
-		if kind == KindExists {
-			return a.find(func() (string, error) {
-				list, err := a.c.TargetGroups(ctx)
-				i := slices.IndexFunc(list, func(g TargetGroup) bool { return g.Name == c.Name && sameKey(g.Tags, c.Tags) })
-				return at(list, i, func(g TargetGroup) string { return g.ARN }), err
-			})
-		}
-	case CreateListener:
-		if kind == KindExists {
-			return a.find(func() (string, error) {
-				list, err := a.c.Listeners(ctx, c.Balancer)
-				i := slices.IndexFunc(list, func(l Listener) bool { return l.Port == c.Port })
-				return at(list, i, func(l Listener) string { return l.ARN }), err
-			})
+			id, _ := a.namesake(ctx, call)
+			return Result{ID: id}, id != ""
 		}
 	}
 	return Result{}, false
@@ -71,16 +44,60 @@ func sameKey(a, b Tags) bool {
 	return a[TagStack] == b[TagStack] && a[TagKey] == b[TagKey] && a[TagStack] != ""
 }
 
-func at[T any](list []T, i int, id func(T) string) string {
-	if i < 0 {
-		return ""
+// namesake returns what has the name that call wanted to give, when it is the same part
+// of the stack. others tells that it belongs to somebody else; neither means that it
+// does not show yet.
+func (a *applier) namesake(ctx context.Context, call Call) (id string, others bool) {
+	note := func(name, want, found string, ours bool) {
+		if name == want && ours {
+			id = found
+		} else if name == want {
+			others = true
+		}
 	}
-	return id(list[i])
+	switch c := call.(type) {
+	case CreateGroup:
+		list, err := a.c.SecurityGroups(ctx, Query{VPCs: []string{c.VPC}})
+		for i := range list {
+			note(list[i].Name, c.Name, list[i].ID, sameKey(list[i].Tags, c.Tags))
+		}
+		others = others || err != nil
+	case CreateBalancer:
+		list, err := a.c.Balancers(ctx)
+		for i := range list {
+			note(list[i].Name, c.Name, list[i].ARN, sameKey(list[i].Tags, c.Tags))
+		}
+		others = others || err != nil
+	case CreateTargetGroup:
+		list, err := a.c.TargetGroups(ctx)
+		for i := range list {
+			note(list[i].Name, c.Name, list[i].ARN, sameKey(list[i].Tags, c.Tags))
+		}
+		others = others || err != nil
+	case CreateListener:
+		list, err := a.c.Listeners(ctx, c.Balancer)
+		for i := range list {
+			note(itoa(list[i].Port), itoa(c.Port), list[i].ARN, true)
+		}
+		others = others || err != nil
+	}
+	return id, others && id == ""
 }
 
-func (a *applier) find(look func() (string, error)) (Result, bool) {
-	id, err := look()
-	return Result{ID: id}, err == nil && id != ""
+// unseen tells whether the refusal err of call may be about something that an earlier
+// run made and that does not show yet.
+func (a *applier) unseen(ctx context.Context, call Call, err error) bool {
+	switch call.(type) {
+	case CreateGroup, CreateBalancer, CreateTargetGroup, CreateListener:
+		if KindOf(err) != KindExists {
+			return false
+		}
+		_, others := a.namesake(ctx, call)
+		return !others
+	case AttachInterface:
+		return KindOf(err) == KindInUse || KindOf(err) == KindExists
+	}
+	return false
 }
 
 // eachPermission makes the calls of single permissions; ones that are refused with kind

@@ -257,8 +257,8 @@ func (a *applier) do(ctx context.Context, c *Change, call Call) (Result, error) 
 		if r, ok := a.already(ctx, call, err); ok {
 			return r, nil
 		}
-		again := KindOf(err) == KindNotFound && a.namesFresh(call) && try < maxFreshTries ||
-			KindOf(err) == KindInUse && takesAway(call) && try < maxInUseTries
+		again := try < maxFreshTries && (KindOf(err) == KindNotFound && a.namesFresh(call) || a.unseen(ctx, call, err)) ||
+			try < maxInUseTries && KindOf(err) == KindInUse && takesAway(call)
 		if !again {
 			return r, err
 		}
