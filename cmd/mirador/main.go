@@ -82,5 +82,6 @@ func newRoot() *cobra.Command {
 		return fail(exitUsage, "mirador "+c.Name()+" --help", "%w", err)
 	})
 	root.AddCommand(replayCommand(), rulesCommand(), demoCommand(), sensorCommand(), statusCommand(), reloadCommand(), vpcCommand(), mirrorCommand(), filterCommand(), configCommand(), versionCommand())
+	root.AddCommand(awsCommand())
 	return root
 }

@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ports": scriptPorts, "await": scriptAwait, "http": scriptHTTP, "story": scriptStory, "signal": scriptSignal,
+			"account": scriptAccount,
 		},
 	})
 }

@@ -212,8 +212,10 @@ func TestCrashAtEveryCall(t *testing.T) {
 				settle()
 				t.Logf("apply %d calls, destroy %d calls; %s", len(applyCalls), len(destroyCalls), want)
 
+				// A lost answer of a call that only looks is like a call that was not made.
 				skip := func(name string, lost bool) bool {
-					return lag > 0 && (strings.HasPrefix(name, "Describe") || strings.HasPrefix(name, "Get") || !lost)
+					looks := strings.HasPrefix(name, "Describe") || strings.HasPrefix(name, "Get")
+					return looks && (lost || lag > 0) || lag > 0 && !lost
 				}
 				for i, name := range applyCalls {
 					for _, lost := range []bool{false, true} {

@@ -26,6 +26,7 @@ type Desired struct {
 	Sessions  []DesiredSession
 	Sources   []Source // of every interface, by id
 	Findings  []Finding
+	vpcs      []VPC
 }
 
 // DesiredGroup is a security group for traffic interfaces of one VPC.
@@ -112,16 +113,20 @@ type DesiredSession struct {
 // NewDesired works out what spec means in w. The error joins all that stands in the
 // way; a *LimitError among it is about numbers.
 func NewDesired(s *Spec, w *Observed) (*Desired, error) {
-	d := &Desired{Spec: s}
+	d := &Desired{Spec: s, vpcs: w.VPCs}
 	d.Sources = s.Judge(w)
-	var errs []error
-	for _, f := range []func(*Observed) error{d.seats, d.groups, d.balancer, d.endpoints, d.targets, d.filter, d.sessions} {
+	// The filter is worked out in any case: its numbers are told together with what is
+	// wrong with sensors.
+	seats, filter := d.seats(w), d.filter(w)
+	if err := errors.Join(seats, filter); err != nil {
+		return d, err
+	}
+	for _, f := range []func(*Observed) error{d.groups, d.balancer, d.endpoints, d.targets, d.sessions} {
 		if err := f(w); err != nil {
-			errs = append(errs, err)
-			break // what follows builds on it
+			return d, err // what follows builds on it
 		}
 	}
-	return d, errors.Join(errs...)
+	return d, nil
 }
 
 // picked returns the sources with one of the standings.

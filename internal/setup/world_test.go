@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -218,4 +219,13 @@ func (w *world) settled(s *setup.Spec) {
 		}
 		w.t.FailNow()
 	}
+}
+
+// actionOf returns the action of a request.
+func actionOf(body string) string {
+	v, err := url.ParseQuery(body)
+	if err != nil {
+		return ""
+	}
+	return v.Get("Action")
 }
