@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -129,13 +127,6 @@ func (f *awsFlags) cliOptions(region string) string {
 		o += " --endpoint-url " + f.endpoint
 	}
 	return o
-}
-
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }
 
 // writeFile writes v as JSON to a file that only the user can read.
