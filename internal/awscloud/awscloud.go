@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,10 +117,18 @@ func (c *Client) count(s *middleware.Stack) error {
 	return s.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			c.mu.Lock()
-			c.calls[awsmiddleware.GetSigningName(ctx)+":"+awsmiddleware.GetOperationName(ctx)]++
+			c.calls[service(awsmiddleware.GetServiceID(ctx))+":"+awsmiddleware.GetOperationName(ctx)]++
 			c.mu.Unlock()
 			return next.HandleDeserialize(ctx, in)
 		}), middleware.After)
+}
+
+// service returns how IAM names a service of the SDK.
+func service(id string) string {
+	if id == "Elastic Load Balancing v2" {
+		return "elasticloadbalancing"
+	}
+	return strings.ToLower(id)
 }
 
 // Region returns the region that calls go to.
