@@ -18,7 +18,7 @@ type action struct {
 // commonErrors are codes that any EC2 action can answer with.
 var commonErrors = []string{
 	"AuthFailure", "DryRunOperation", "InvalidAction", "InvalidParameterCombination", "InvalidParameterValue", "MissingParameter",
-	"RequestExpired", "RequestLimitExceeded", "UnknownParameter",
+	"RequestExpired", "RequestLimitExceeded", "ResourceLimitExceeded", "UnknownParameter",
 }
 
 func read(name string, run func(*call) *Error, errors ...string) action {

@@ -129,6 +129,7 @@ type Server struct {
 	bucket  bucket
 	inject  injector
 	changed chan struct{}
+	most    int // resources of a kind
 
 	mu   sync.RWMutex // mu guards what follows
 	s    *state
@@ -166,7 +167,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Server{o: o, wire: w, log: o.Log, changed: make(chan struct{}, 1)}
+	v := &Server{o: o, wire: w, log: o.Log, changed: make(chan struct{}, 1), most: maxResources}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}

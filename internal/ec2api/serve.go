@@ -419,6 +419,11 @@ func (v *Server) execute(c *call) (gen uint64, err *Error) {
 	if err := c.act.run(c); err != nil {
 		return 0, err
 	}
+	for _, t := range c.s.tables {
+		if t.count() > v.most {
+			return 0, errorf("ResourceLimitExceeded", "The endpoint keeps at most %d resources of the kind %s", v.most, t.name())
+		}
+	}
 	done = true
 	if changed := c.s.changed || len(c.s.gone) > 0; !changed {
 		c.s.commit()
