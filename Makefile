@@ -3,7 +3,7 @@ GO ?= go
 SHARED ?= ../shared
 OUT ?= out
 
-.PHONY: build demo test check race bench fuzz suite rules-check captures probe compare clean
+.PHONY: build demo test check race bench fuzz suite rules-check captures probe compare bench-mirror clean
 
 build:
 	$(GO) build -o bin/mirador ./cmd/mirador
@@ -22,7 +22,7 @@ check: build
 
 # The rooms with goroutines.
 race:
-	$(GO) test -race -short ./internal/sensor/... ./internal/capture/... ./internal/web/... ./internal/detect/... ./cmd/...
+	$(GO) test -race -short ./internal/sensor/... ./internal/capture/... ./internal/agent/... ./internal/web/... ./internal/detect/... ./cmd/...
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
@@ -47,6 +47,10 @@ captures probe: build
 # Packets/s, memory and load time; a real Suricata beside ours where one is installed.
 compare: build
 	bench/compare.py --shared $(SHARED)
+
+# The software mirror beside tc with mirred into a VXLAN device, in namespaces (root).
+bench-mirror:
+	$(GO) test ./bench/mirror -run '^$$' -bench . -benchtime 60x
 
 clean:
 	rm -rf bin $(OUT)

@@ -29,7 +29,6 @@ const (
 	liveFrames = 2 // BPF_F_TEST_XDP_LIVE_FRAMES
 	xdpPass    = 2
 	tcxDrop    = 2
-	tcxNext    = -1
 )
 
 // newGenerator makes frames like frame, whose source port is at offset port, arrive at
@@ -65,18 +64,19 @@ func (g *generator) run(n int) error {
 }
 
 // dropAll drops what arrives at an interface, right after taps and counters.
-func dropAll(b *testing.B, ifindex int) {
-	b.Helper()
+func dropAll(b *testing.B, ifindex int) error {
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "drop", Type: ebpf.SchedCLS, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, tcxDrop), asm.Return()},
 	})
 	if err != nil {
-		b.Fatal(err)
+		return err
 	}
 	l, err := link.AttachTCX(link.TCXOptions{Interface: ifindex, Program: prog, Attach: ebpf.AttachTCXIngress})
 	if err != nil {
-		b.Fatal(err)
+		prog.Close()
+		return err
 	}
 	b.Cleanup(func() { l.Close(); prog.Close() })
+	return nil
 }
