@@ -110,7 +110,7 @@ func newFrame(n int) []byte {
 
 // burst is the number of frames of a round: the agent's ring holds them all, so that
 // what is measured is the cost of a frame that is mirrored.
-const burst = 1 << 15
+const burst = 1 << 13
 
 // mode is one way to mirror.
 type mode struct {
@@ -199,7 +199,7 @@ func (l *lab) agent(b *testing.B) {
 		if host, err = agent.NewHost(agent.HostOptions{}); err != nil {
 			return err
 		}
-		m, err = agent.New(agent.Options{Iface: "eni0", RingBytes: 64 << 20}, &agent.Plan{Program: prog, Routes: []agent.Route{{Src: src, Dst: dst, Sender: host}}})
+		m, err = agent.New(agent.Options{Iface: "eni0"}, &agent.Plan{Program: prog, Routes: []agent.Route{{Src: src, Dst: dst, Sender: host}}})
 		return err
 	})
 	if err != nil {

@@ -31,7 +31,7 @@ type Host struct {
 
 	// mu guards what follows.
 	mu     sync.Mutex
-	frames *txRing // nil with IPOnly
+	frames txRings // none with IPOnly
 	raw4   socket
 	raw6   socket
 	known  []*destination
@@ -74,7 +74,7 @@ func NewHost(o HostOptions) (*Host, error) {
 	if o.IPOnly {
 		return h, nil
 	}
-	if h.frames, err = openTxRing(o.Mark); err == nil {
+	if h.frames, err = openTxRings(o.Mark); err == nil {
 		if h.hops, err = newHops(); err == nil {
 			return h, nil
 		}
@@ -95,9 +95,7 @@ func (h *Host) Close() error {
 	h.closed = true
 	h.raw4.close()
 	h.raw6.close()
-	if h.frames != nil {
-		h.frames.close()
-	}
+	h.frames.close()
 	h.mu.Unlock()
 	if h.hops != nil {
 		h.hops.close()
@@ -150,10 +148,8 @@ func (h *Host) Send(batch []Datagram) error {
 			last = s.flush(batch)
 		}
 	}
-	if h.frames != nil && len(h.frames.queued) > 0 {
-		if err := h.frames.flush(batch); err != nil {
-			last = err
-		}
+	if err := h.frames.flush(batch); err != nil {
+		last = err
 	}
 	for _, s := range [...]*socket{&h.raw4, &h.raw6} {
 		if len(s.at) > 0 {

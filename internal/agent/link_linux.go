@@ -16,7 +16,7 @@ type Link struct {
 
 	// mu guards what follows.
 	mu     sync.Mutex
-	frames *txRing
+	frames txRings
 	closed bool
 }
 
@@ -29,7 +29,7 @@ func NewLink(iface string, dst [6]byte) (*Link, error) {
 	}
 	var src [6]byte
 	copy(src[:], i.HardwareAddr)
-	s, err := openTxRing(DefaultMark)
+	s, err := openTxRings(DefaultMark)
 	if err != nil {
 		return nil, err
 	}

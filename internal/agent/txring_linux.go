@@ -20,6 +20,8 @@ import (
 type txRing struct {
 	fd    int
 	mem   []byte
+	size  int // bytes of a slot
+	slots int
 	cur   int // slot that is written next
 	first int // slot of queued[0]
 	// queued are the frames given to the kernel with the next flush, by their index in the
@@ -28,26 +30,28 @@ type txRing struct {
 	sll    unix.RawSockaddrLinklayer
 }
 
-// Layout of the ring.
+// Layout of the rings. Small slots keep a ring of frames of the usual size within the
+// cache of a processor, of which a stride of 16 KiB would use an eighth.
 const (
-	txSlot    = 16 << 10 // holds a jumbo frame of 9001 bytes and GENEVE around it
+	txSmall   = 2 << 10  // a frame of 1514 bytes with what is put around it
+	txLarge   = 16 << 10 // a jumbo frame of 9001 bytes, likewise
+	txRingLen = 512 << 10
 	txBlock   = 64 << 10
-	txSlots   = 256
 	txHeader  = 32            // sizeof(struct tpacket2_hdr)
 	txFrame   = txHeader + 10 // a virtio_net_hdr is between
-	maxTxSize = txSlot - txFrame - 64
 	// txCopy is the longest frame that the kernel copies whole, in bytes: its memory is then
 	// of an order that is always at hand.
 	txCopy = 3 << 10
 )
 
-// openTxRing opens a ring for frames to any interface, which receives nothing.
-func openTxRing(mark uint32) (*txRing, error) {
+// openTxRing opens a ring with slots of size bytes for frames to any interface. It
+// receives nothing.
+func openTxRing(mark uint32, size int) (*txRing, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket AF_PACKET", err)
 	}
-	r := &txRing{fd: fd, queued: make([]int, 0, txSlots)}
+	r := &txRing{fd: fd, size: size, slots: txRingLen / size, queued: make([]int, 0, txRingLen/size)}
 	// QDISC_BYPASS: straight to the driver. Mirrored traffic does not wait in the queue of
 	// production traffic, it is dropped when the driver has no room; and no tap sees it.
 	for _, o := range []struct {
@@ -64,12 +68,12 @@ func openTxRing(mark uint32) (*txRing, error) {
 		}
 	}
 	setBuffers(fd, mark)
-	req := unix.TpacketReq{Block_size: txBlock, Block_nr: txSlots * txSlot / txBlock, Frame_size: txSlot, Frame_nr: txSlots}
+	req := unix.TpacketReq{Block_size: txBlock, Block_nr: txRingLen / txBlock, Frame_size: uint32(size), Frame_nr: uint32(r.slots)}
 	if err := unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_TX_RING, &req); err != nil {
 		r.close()
 		return nil, os.NewSyscallError("setsockopt PACKET_TX_RING", err)
 	}
-	if r.mem, err = unix.Mmap(fd, 0, txSlots*txSlot, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if r.mem, err = unix.Mmap(fd, 0, txRingLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		r.close()
 		return nil, os.NewSyscallError("mmap", err)
 	}
@@ -89,18 +93,21 @@ func (r *txRing) close() {
 
 // status returns the status word of a slot; length is the word after it.
 func (r *txRing) status(slot int) *uint32 {
-	return (*uint32)(unsafe.Pointer(&r.mem[slot*txSlot]))
+	return (*uint32)(unsafe.Pointer(&r.mem[slot*r.size]))
 }
 
-// add queues frame, which is packet i of batch, for the interface of to. It sends what is
+// fits tells whether a packet of n bytes from its outer IP header on has room in a slot.
+func (r *txRing) fits(n int) bool { return n <= r.size-txFrame-lenEthernet }
+
+// add queues packet i of batch, which fits, for the interface of to. It sends what is
 // queued when there is no room for more.
 func (r *txRing) add(batch []Datagram, i int, to *hop) error {
 	var err error
-	if len(r.queued) == txSlots || len(r.queued) > 0 && r.sll.Ifindex != to.sll.Ifindex {
+	if len(r.queued) == r.slots || len(r.queued) > 0 && r.sll.Ifindex != to.sll.Ifindex {
 		err = r.flush(batch)
 	}
 	ip := batch[i].IP()
-	if len(ip) > maxTxSize || len(ip) > to.mtu {
+	if len(ip) > to.mtu {
 		batch[i].Fate = Failed
 		return fmt.Errorf("send %d bytes: %w", len(ip), unix.EMSGSIZE)
 	}
@@ -118,7 +125,7 @@ func (r *txRing) add(batch []Datagram, i int, to *hop) error {
 	if len(r.queued) == 0 {
 		r.first, r.sll = r.cur, to.sll
 	}
-	slot := r.mem[r.cur*txSlot : (r.cur+1)*txSlot]
+	slot := r.mem[r.cur*r.size : (r.cur+1)*r.size]
 	copy(slot[txFrame:], to.header[:])
 	n := lenEthernet + copy(slot[txFrame+lenEthernet:], ip)
 	whole := uint16(0) // hdr_len: how much is copied
@@ -129,7 +136,7 @@ func (r *txRing) add(batch []Datagram, i int, to *hop) error {
 	binary.NativeEndian.PutUint32(slot[4:], uint32(n+txFrame-txHeader))
 	atomic.StoreUint32(status, unix.TP_STATUS_SEND_REQUEST)
 	r.queued = append(r.queued, i)
-	if r.cur++; r.cur == txSlots {
+	if r.cur++; r.cur == r.slots {
 		r.cur = 0
 	}
 	return err
@@ -167,7 +174,7 @@ func (r *txRing) flush(batch []Datagram) error {
 }
 
 // slot is that of queued[i].
-func (r *txRing) slot(i int) int { return (r.first + i) % txSlots }
+func (r *txRing) slot(i int) int { return (r.first + i) % r.slots }
 
 // giveBack takes queued[n:] back from the kernel, which is at the first of them.
 func (r *txRing) giveBack(n int) {
@@ -176,4 +183,49 @@ func (r *txRing) giveBack(n int) {
 	}
 	r.cur = r.slot(n)
 	r.queued = r.queued[:n]
+}
+
+// txRings are the rings for small and large frames.
+type txRings [2]*txRing
+
+func openTxRings(mark uint32) (t txRings, err error) {
+	for i, size := range [...]int{txSmall, txLarge} {
+		if t[i], err = openTxRing(mark, size); err != nil {
+			t.close()
+			return txRings{}, err
+		}
+	}
+	return t, nil
+}
+
+func (t *txRings) close() {
+	for _, r := range t {
+		if r != nil {
+			r.close()
+		}
+	}
+}
+
+// add queues packet i of batch.
+func (t *txRings) add(batch []Datagram, i int, to *hop) error {
+	n := len(batch[i].IP())
+	for _, r := range t {
+		if r.fits(n) {
+			return r.add(batch, i, to)
+		}
+	}
+	batch[i].Fate = Failed
+	return fmt.Errorf("send %d bytes: %w", n, unix.EMSGSIZE)
+}
+
+// flush sends what is queued.
+func (t *txRings) flush(batch []Datagram) (last error) {
+	for _, r := range t {
+		if r != nil && len(r.queued) > 0 {
+			if err := r.flush(batch); err != nil {
+				last = err
+			}
+		}
+	}
+	return last
 }
