@@ -223,14 +223,7 @@ func (m *Mirror) frame(c *compiled, f *capture.Frame) {
 	if !m.admit(&j, f.WireLen, j.header.len+n) {
 		return
 	}
-	if len(f.Room) >= room {
-		buf := f.Room[:len(f.Room)+n]
-		m.send(&j, buf, len(f.Room)-j.header.len, f.WireLen)
-		return
-	}
-	buf := m.alloc(c, room+n)
-	copy(buf[room:], f.Data[:n])
-	m.send(&j, buf, room-j.header.len, f.WireLen)
+	m.send(&j, f.Data[:n:n], f.WireLen)
 }
 
 // job is a frame that is being mirrored.
@@ -283,13 +276,13 @@ func (m *Mirror) alloc(c *compiled, n int) []byte {
 	return b
 }
 
-// send puts the outer headers at off of buf and queues it. What is mirrored begins
-// after them and ends with buf.
-func (m *Mirror) send(j *job, buf []byte, off, wire int) {
-	l := &j.c.lanes[j.lane]
-	j.header.put(buf[off:], j.port, j.flow, len(buf)-off-j.header.len)
-	b := &j.c.boxes[l.box]
-	b.batch = append(b.batch, Datagram{Buf: buf, Off: off, Route: j.header.route})
+// send puts the outer headers before frame and queues it.
+func (m *Mirror) send(j *job, frame []byte, wire int) {
+	b := &j.c.boxes[j.c.lanes[j.lane].box]
+	at := len(b.batch) * maxHead
+	head := b.heads[at : at+j.header.len : at+maxHead]
+	j.header.put(head, j.port, j.flow, len(frame))
+	b.batch = append(b.batch, Datagram{Head: head, Frame: frame, Route: j.header.route})
 	b.notes = append(b.notes, note{lane: j.lane, out: j.out, bytes: wire})
 	if len(b.batch) == cap(b.batch) {
 		m.empty(j.c, b)
@@ -320,7 +313,7 @@ func (m *Mirror) empty(c *compiled, b *box) {
 			m.tally.mirrorPackets[way(n.out)]++
 			l.packets[way(n.out)]++
 			l.bytes[way(n.out)] += uint64(n.bytes)
-			l.sent += uint64(len(d.Buf) - d.Off)
+			l.sent += uint64(d.Len())
 		case Busy:
 			m.skip(c, n)
 		default:

@@ -143,7 +143,7 @@ func (h *Host) Send(batch []Datagram) error {
 				continue
 			}
 		}
-		s.add(i, g.IP(), name, n)
+		s.add(i, g, name, n)
 		if len(s.at) == maxBatch {
 			last = s.flush(batch)
 		}

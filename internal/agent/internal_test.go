@@ -134,25 +134,24 @@ func acceptAll(t testing.TB, session mirror.Session, o mirror.CompileOptions) *m
 	return g
 }
 
-// withRoom copies b behind room for the outer headers, as a ring does.
-func withRoom(b []byte) capture.Frame {
-	buf := append(make([]byte, room), b...)
-	return capture.Frame{Data: buf[room:], WireLen: len(b), Link: packet.LinkEthernet, Room: buf[:room]}
+// frameOf is b as a reader gives it.
+func frameOf(b []byte) capture.Frame {
+	return capture.Frame{Data: b, WireLen: len(b), Link: packet.LinkEthernet}
 }
 
-// Nothing is allocated per packet, with and without room in the ring, with segments, and
-// when the bucket is empty.
+// Nothing is allocated per packet, with and without segments, and when the bucket is
+// empty.
 func TestNoAllocations(t *testing.T) {
 	g := acceptAll(t, mirror.Session{VNI: 7, PacketLength: 1000}, mirror.CompileOptions{})
 	k := &keep{}
 	route := Route{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Sender: k}
 	small := pkttest.Frame("eth ip 10.0.0.1 10.0.9.9 tcp 4000 443 flags=A | hello")
 	big := pkttest.Frame("eth ip 10.0.0.1 10.0.9.9 tcp 4000 443 flags=PA | " + string(bytes.Repeat([]byte("x"), 40000)))
-	seg := withRoom(big)
+	seg := frameOf(big)
 	seg.Outgoing = true
 	seg.Offload = capture.Offload{Segments: capture.SegmentsTCP, Size: 1448, HeaderLen: 54, NeedsChecksum: true, ChecksumStart: 34, ChecksumOffset: 16}
 	arp := pkttest.Frame("eth type=0x0806 raw 0001080006040001020000000001c0000201000000000000c0000202")
-	frames := []capture.Frame{withRoom(small), {Data: small, WireLen: len(small), Link: packet.LinkEthernet}, seg, withRoom(arp)}
+	frames := []capture.Frame{frameOf(small), frameOf(small), seg, frameOf(arp)}
 	for _, limit := range []Limit{{}, {BitsPerSecond: 8, Shared: true}} {
 		m, err := New(Options{Reader: capture.NewMemory(nil, 0), Limit: limit}, &Plan{Program: g, Routes: []Route{route}})
 		if err != nil {

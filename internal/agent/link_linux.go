@@ -53,7 +53,7 @@ func (l *Link) Send(batch []Datagram) (last error) {
 	for i := range batch {
 		g := &batch[i]
 		h := &l.hop4
-		if g.Buf[g.Off]>>4 == 6 {
+		if g.Head[0]>>4 == 6 {
 			h = &l.hop6
 		}
 		if err := l.frames.add(batch, i, h); err != nil {

@@ -81,8 +81,7 @@ func (m *Mirror) cut(j *job, f *capture.Frame, p *packet.Parsed, s *segments) {
 		if !m.admit(j, wire, j.header.len+n) {
 			continue
 		}
-		buf := m.alloc(j.c, room+wire)
-		b := buf[room:]
+		b := m.alloc(j.c, wire)
 		copy(b, f.Data[:s.head])
 		copy(b[s.head:], f.Data[at:end])
 		if p.IPVersion == 4 {
@@ -115,7 +114,7 @@ func (m *Mirror) cut(j *job, f *capture.Frame, p *packet.Parsed, s *segments) {
 			c = 0xffff
 		}
 		binary.BigEndian.PutUint16(l4[at16:], c)
-		m.send(j, buf[:room+n], room-j.header.len, wire)
+		m.send(j, b[:n], wire)
 	}
 }
 

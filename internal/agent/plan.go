@@ -81,6 +81,7 @@ type compiled struct {
 type box struct {
 	sender Sender
 	batch  []Datagram
+	heads  []byte // maxHead for each of batch
 	notes  []note
 }
 
@@ -115,7 +116,7 @@ func (m *Mirror) compile(p *Plan) (*compiled, error) {
 		l.box = slices.IndexFunc(c.boxes, func(b box) bool { return b.sender == r.Sender })
 		if l.box < 0 {
 			l.box = len(c.boxes)
-			c.boxes = append(c.boxes, box{sender: r.Sender, batch: make([]Datagram, 0, maxBatch), notes: make([]note, 0, maxBatch)})
+			c.boxes = append(c.boxes, box{sender: r.Sender, heads: make([]byte, maxBatch*maxHead), batch: make([]Datagram, 0, maxBatch), notes: make([]note, 0, maxBatch)})
 		}
 	}
 	return c, nil
@@ -124,7 +125,7 @@ func (m *Mirror) compile(p *Plan) (*compiled, error) {
 // header is the outer headers of a session, all but what depends on the frame.
 type header struct {
 	route  *Route
-	bytes  [room]byte
+	bytes  [maxHead]byte
 	len    int
 	outers [2]outer // outermost first
 	n      int
@@ -195,8 +196,7 @@ func etherType(a netip.Addr) uint16 {
 	return packet.EtherTypeIPv4
 }
 
-// put writes the headers into b, which is h.len bytes before the end of a mirrored
-// frame of n bytes.
+// put writes the headers for a mirrored frame of n bytes into b.
 func (h *header) put(b []byte, port uint16, flow uint32, n int) {
 	b = b[:h.len]
 	copy(b, h.bytes[:h.len])

@@ -16,7 +16,7 @@ func openReader(o Options) (capture.Reader, error) {
 	}
 	rings, err := capture.OpenAFPacket(capture.AFPacketOptions{
 		Iface: o.Iface, BlockSize: ringBlock, Blocks: size / ringBlock, Retire: delay,
-		Outgoing: true, Offload: true, Headroom: room, SkipMark: mark,
+		Outgoing: true, Offload: true, SkipMark: mark,
 	})
 	if err != nil {
 		return nil, err

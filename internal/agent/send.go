@@ -19,30 +19,27 @@ const (
 // ErrClosed is returned by Send after Close.
 var ErrClosed = errors.New("sender closed")
 
-// Datagram is one mirrored packet, ready to go.
+// Datagram is one mirrored packet, ready to go: Head and then Frame.
 type Datagram struct {
-	// Buf[Off:] is the packet from its outer IP header on. The bytes before Off, LinkRoom
-	// at least, are free: a sender may put a link header there.
-	Buf []byte
-	Off int
+	Head  []byte // the outer headers, from the IP header on
+	Frame []byte // what is mirrored of the frame, from its Ethernet header on
 	// Route is where the packet goes.
 	Route *Route
 	// Fate is Sent when the datagram is handed to a sender, which changes it when it is not.
 	Fate Fate
 }
 
-// LinkRoom is the number of free bytes before the outer IP header of a Datagram: an
-// Ethernet header with a VLAN tag.
-const LinkRoom = 18
+// Len returns the length of the packet from its outer IP header on.
+func (d *Datagram) Len() int { return len(d.Head) + len(d.Frame) }
 
-// IP returns the packet from its outer IP header on.
-func (d *Datagram) IP() []byte { return d.Buf[d.Off:] }
+// AppendIP appends the packet from its outer IP header on to b.
+func (d *Datagram) AppendIP(b []byte) []byte { return append(append(b, d.Head...), d.Frame...) }
 
 // Sender takes mirrored packets away. An agent calls it from one goroutine; several
 // agents may share one that is safe for that.
 type Sender interface {
 	// Send takes the datagrams in order, and sets the Fate of those it cannot. It does not
-	// wait. Buf and batch are the sender's until it returns: it may write there, and
+	// wait. The bytes and batch are the sender's until it returns: it may write there, and
 	// must not keep them. The error is why the last of those with fate Failed failed.
 	Send(batch []Datagram) error
 }
@@ -58,9 +55,9 @@ func (s Discard) Send(batch []Datagram) error {
 	return s.Err
 }
 
-// room is what Frame.Room must have for the longest outer headers: IPv6, UDP, VXLAN,
-// with IPv6, UDP and GENEVE with the options of AWS around them.
-const room = LinkRoom + 2*(lenIPv6+lenUDP) + lenVXLAN + lenGENEVE + lenAWSOptions
+// maxHead is the length of the longest outer headers: IPv6, UDP and VXLAN, with IPv4, UDP
+// and GENEVE with the options of AWS around them.
+const maxHead = lenIPv4 + lenIPv6 + 2*lenUDP + lenVXLAN + lenGENEVE + lenAWSOptions
 
 // Lengths of headers, in bytes.
 const (

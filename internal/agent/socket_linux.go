@@ -25,7 +25,7 @@ type mmsghdr struct {
 
 // newSocket wraps fd, which it closes in the end.
 func newSocket(fd int) socket {
-	return socket{fd: fd, msgs: make([]mmsghdr, maxBatch), iovs: make([]unix.Iovec, maxBatch), at: make([]int, 0, maxBatch)}
+	return socket{fd: fd, msgs: make([]mmsghdr, maxBatch), iovs: make([]unix.Iovec, 2*maxBatch), at: make([]int, 0, maxBatch)}
 }
 
 // openRaw opens a socket for IP packets with their header.
@@ -57,18 +57,23 @@ func (s *socket) close() {
 	}
 }
 
-// add queues packet i of a batch, which begins at b[0], to the address. There is room
-// for maxBatch.
-func (s *socket) add(i int, b []byte, name *byte, nameLen uint32) {
+// add queues d, which is packet i of a batch, to the address. There is room for maxBatch.
+func (s *socket) add(i int, d *Datagram, name *byte, nameLen uint32) {
 	k := len(s.at)
 	s.at = append(s.at, i)
-	iov := &s.iovs[k]
-	iov.Base = &b[0]
-	iov.SetLen(len(b))
+	n := 0
+	for _, b := range [2][]byte{d.Head, d.Frame} {
+		if len(b) > 0 {
+			iov := &s.iovs[2*k+n]
+			iov.Base = &b[0]
+			iov.SetLen(len(b))
+			n++
+		}
+	}
 	m := &s.msgs[k].hdr
 	m.Name, m.Namelen = name, nameLen
-	m.Iov = iov
-	m.SetIovlen(1)
+	m.Iov = &s.iovs[2*k]
+	m.SetIovlen(n)
 }
 
 // flush sends what is queued and sets the fate of what it cannot send.

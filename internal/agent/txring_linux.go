@@ -106,10 +106,10 @@ func (r *txRing) add(batch []Datagram, i int, to *hop) error {
 	if len(r.queued) == r.slots || len(r.queued) > 0 && r.sll.Ifindex != to.sll.Ifindex {
 		err = r.flush(batch)
 	}
-	ip := batch[i].IP()
-	if len(ip) > to.mtu {
+	d := &batch[i]
+	if d.Len() > to.mtu {
 		batch[i].Fate = Failed
-		return fmt.Errorf("send %d bytes: %w", len(ip), unix.EMSGSIZE)
+		return fmt.Errorf("send %d bytes: %w", d.Len(), unix.EMSGSIZE)
 	}
 	status := r.status(r.cur)
 	if atomic.LoadUint32(status) != unix.TP_STATUS_AVAILABLE {
@@ -127,7 +127,8 @@ func (r *txRing) add(batch []Datagram, i int, to *hop) error {
 	}
 	slot := r.mem[r.cur*r.size : (r.cur+1)*r.size]
 	copy(slot[txFrame:], to.header[:])
-	n := lenEthernet + copy(slot[txFrame+lenEthernet:], ip)
+	n := lenEthernet + copy(slot[txFrame+lenEthernet:], d.Head)
+	n += copy(slot[txFrame+n:], d.Frame)
 	whole := uint16(0) // hdr_len: how much is copied
 	if n <= txCopy {
 		whole = uint16(n)
@@ -208,7 +209,7 @@ func (t *txRings) close() {
 
 // add queues packet i of batch.
 func (t *txRings) add(batch []Datagram, i int, to *hop) error {
-	n := len(batch[i].IP())
+	n := batch[i].Len()
 	for _, r := range t {
 		if r.fits(n) {
 			return r.add(batch, i, to)

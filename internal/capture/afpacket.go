@@ -20,8 +20,6 @@ const (
 	// replugEvery is how often a lost interface is looked for.
 	replugEvery = 200 * time.Millisecond
 	maxPorts    = 16
-	// maxHeadroom bounds what is wasted before each frame of a ring, in bytes.
-	maxHeadroom = 512
 )
 
 // AFPacketOptions say how OpenAFPacket captures.
@@ -50,8 +48,6 @@ type AFPacketOptions struct {
 	// checksums. Frames whose state the kernel cannot express (segments within tunnels)
 	// are among the Drops.
 	Offload bool
-	// Headroom is the number of bytes in Frame.Room, at least; at most maxHeadroom.
-	Headroom int
 	// SkipMark leaves out what sockets with this mark send (SO_MARK); 0 leaves out nothing.
 	SkipMark uint32
 }
@@ -70,8 +66,6 @@ func (o AFPacketOptions) Validate() error {
 		return fmt.Errorf("af_packet: %d blocks", blocks)
 	case o.Retire < 0 || o.Retire > time.Second:
 		return fmt.Errorf("af_packet: retire time %v, want up to 1s", o.Retire)
-	case o.Headroom < 0 || o.Headroom > maxHeadroom:
-		return fmt.Errorf("af_packet: headroom of %d bytes, at most %d", o.Headroom, maxHeadroom)
 	case o.SkipMark != 0 && len(o.Ports) > 0:
 		return errors.New("af_packet: either ports or a mark to skip, not both")
 	case len(o.Ports) > maxPorts:

@@ -157,7 +157,7 @@ func (a *AFPacket) setup(r *ring) error {
 	}{
 		{"PACKET_VERSION", unix.PACKET_VERSION, unix.TPACKET_V3},
 		{"PACKET_VNET_HDR", unix.PACKET_VNET_HDR, vnet},
-		{"PACKET_RESERVE", unix.PACKET_RESERVE, lenVLANTag + a.opts.Headroom},
+		{"PACKET_RESERVE", unix.PACKET_RESERVE, lenVLANTag},
 	} {
 		if err := unix.SetsockoptInt(r.fd, unix.SOL_PACKET, s.opt, s.value); err != nil {
 			return os.NewSyscallError("setsockopt "+s.name, err)
@@ -497,7 +497,6 @@ func (r *ring) frame(h *unix.Tpacket3Hdr, o *AFPacketOptions) Frame {
 		Time:    int64(h.Sec)*1e9 + int64(h.Nsec),
 		Link:    packet.LinkEthernet,
 		Offload: off,
-		Room:    r.mem[start-o.Headroom : start : end],
 	}
 }
 

@@ -48,9 +48,6 @@ type Frame struct {
 	// Offload is what the kernel has left for the network card to do
 	// (AFPacketOptions.Offload).
 	Offload Offload
-	// Room is memory right before Data that may be written until the Batch is released
-	// (AFPacketOptions.Headroom): Room[:cap(Room)] is Room followed by Data.
-	Room []byte
 }
 
 // Outer says who sent a datagram, and where to. Version is 0 when the frame is not from
