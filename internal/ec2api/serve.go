@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"mirador/internal/mirror"
 )
 
 // protocol is how requests and answers are written.
@@ -48,14 +46,13 @@ type request struct {
 
 // call is what an action works on.
 type call struct {
-	v     *Server
-	s     *state // of now, or of Lag ago
-	in    *node
-	x     *xmlWriter
-	now   time.Time
-	act   *action
-	who   identity
-	world mirror.World
+	v   *Server
+	s   *state // of now, or of Lag ago
+	in  *node
+	x   *xmlWriter
+	now time.Time
+	act *action
+	who identity
 	// result is what actions of services with their own form of answers leave.
 	result any
 }
