@@ -26,9 +26,9 @@ func TestLookAgain(t *testing.T) {
 	}
 	e := engine(t, detect.Options{Table: tab},
 		`alert http any any -> any any (http.header; content:"Host"; sid:1;)`,
-		`alert http any any -> any any (http.header.raw; content:"Host"; sid:2;)`,
+		`alert http any any -> any any (flow:to_server; http.header.raw; content:"Host"; sid:2;)`,
 		`alert http any any -> any any (http.header; content:"Late"; sid:3;)`,
-		`alert http any any -> any any (http.header.raw; content:"Late"; sid:4;)`,
+		`alert http any any -> any any (flow:to_server; http.header.raw; content:"Late"; sid:4;)`,
 		`alert http any any -> any any (http.header; pcre:"/Host/"; sid:5;)`,
 		`alert http any any -> any any (http.method; content:"GET"; http.header; content:"Host"; fast_pattern; sid:6;)`,
 		`alert http any any -> any any (http.method; content:"GET"; fast_pattern; http.header; content:"Host"; sid:7;)`,

@@ -15,26 +15,23 @@ type bitShard struct {
 	full uint64
 }
 
-// bitKeys returns the keys an xbit is about: one, or two for hostbits of both sides.
-func (w *Worker) bitKeys(x *xbit) (k [2]bitKey, n int) {
+// bitKey returns the key an xbit is about.
+func (w *Worker) bitKey(x *xbit) bitKey {
 	p := w.p.P
 	src := hostKey{w.p.Tenant, p.IPVersion, p.Src}
 	dst := hostKey{w.p.Tenant, p.IPVersion, p.Dst}
-	k[0] = bitKey{id: x.id, host: x.host, a: src}
+	k := bitKey{id: x.id, host: x.host, a: src}
 	switch x.track {
 	case trackDst:
-		k[0].a = dst
+		k.a = dst
 	case trackPair:
 		// A pair is the same in both directions.
-		k[0].a, k[0].b = src, dst
+		k.a, k.b = src, dst
 		if less(&dst.addr, &src.addr) {
-			k[0].a, k[0].b = dst, src
+			k.a, k.b = dst, src
 		}
-	case trackHostBoth:
-		k[1] = bitKey{id: x.id, host: x.host, a: dst}
-		return k, 2
 	}
-	return k, 1
+	return k
 }
 
 func (s *Shared) bitShard(k *bitKey) *bitShard {
@@ -46,21 +43,16 @@ func (w *Worker) hasXbit(x *xbit) bool {
 	if x.track == trackTx {
 		return w.hasTxBit(x.id)
 	}
-	keys, n := w.bitKeys(x)
-	for i := range keys[:n] {
-		sh := w.s.bitShard(&keys[i])
-		sh.mu.Lock()
-		end, ok := sh.m[keys[i]]
-		if ok && end < w.p.P.Time {
-			delete(sh.m, keys[i])
-			ok = false
-		}
-		sh.mu.Unlock()
-		if ok {
-			return true
-		}
+	k := w.bitKey(x)
+	sh := w.s.bitShard(&k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	end, ok := sh.m[k]
+	if ok && end < w.p.P.Time {
+		delete(sh.m, k)
+		ok = false
 	}
-	return false
+	return ok
 }
 
 func (w *Worker) changeXbit(x *xbit) {
@@ -68,10 +60,8 @@ func (w *Worker) changeXbit(x *xbit) {
 		w.changeTxBit(x.id, x.cmd)
 		return
 	}
-	keys, n := w.bitKeys(x)
-	for i := range keys[:n] {
-		w.s.changeBit(&keys[i], x, w.p.P.Time)
-	}
+	k := w.bitKey(x)
+	w.s.changeBit(&k, x, w.p.P.Time)
 }
 
 func (s *Shared) changeBit(k *bitKey, x *xbit, now int64) {
@@ -94,14 +84,19 @@ func (s *Shared) changeBit(k *bitKey, x *xbit, now int64) {
 	sh.m[*k] = now + x.expire*1e9
 }
 
-// prune drops bits whose time is over.
+// pruneLook is how many bits prune looks at: a full shard must not make every set cost
+// a walk over all of it. Maps are walked from a random place, so that the next call
+// looks at others.
+const pruneLook = 256
+
+// prune drops bits whose time is over, and tells whether there were any.
 func (sh *bitShard) prune(now int64) bool {
 	n, looked := len(sh.m), 0
 	for k, end := range sh.m {
 		if end < now {
 			delete(sh.m, k)
 		}
-		if looked++; looked == 256 && len(sh.m) < n {
+		if looked++; looked == pruneLook {
 			break
 		}
 	}

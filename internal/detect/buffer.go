@@ -122,7 +122,7 @@ func (c *compiler) baseBuffers() {
 	for i, name := range [...]string{"file.data", "file.name", "file.magic"} {
 		d := c.buffer(name, bufFile)
 		d.part, d.multi = filePart(i), true
-		d.protos = c.fileProtos()
+		d.protos = c.fileProtos(filePart(i) == fileName)
 	}
 	for i, p := range c.table.Rows() {
 		id := proto.ID(i + 1)
@@ -135,14 +135,14 @@ func (c *compiler) baseBuffers() {
 	}
 }
 
-// fileProtos are the protocols that may carry files. A protocol does not say so in
-// its row, so that all of them count.
-func (c *compiler) fileProtos() uint64 {
-	n := len(c.table.Rows())
-	if n == 0 {
-		return 0
+// fileProtos are the protocols that carry files, or such with names.
+func (c *compiler) fileProtos(named bool) (set uint64) {
+	for i, p := range c.table.Rows() {
+		if p.Files != 0 && !(named && p.NoFileNames) {
+			set |= appBit(proto.ID(i + 1))
+		}
 	}
-	return ^uint64(0) >> (64 - n)
+	return set
 }
 
 func (c *compiler) fieldBuffer(id proto.ID, f *proto.Field) {

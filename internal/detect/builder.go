@@ -32,6 +32,9 @@ type builder struct {
 	ipOK       bool // all conditions go with ip-only
 	flowDir    uint8
 	hook       hook
+	dsize      *rule.Uint
+	ipProtos   string    // operators of the ip_proto keywords so far
+	flowSeen   bool      // keyword flow
 	streams    bool      // "tcp-stream", flow:only_stream
 	pktOnly    bool      // "tcp-pkt", flow:no_stream, dsize and other packet keywords
 	base64     *base64Op // the last base64_decode
@@ -95,15 +98,14 @@ type netProto struct {
 func netProtos() []netProto {
 	return []netProto{
 		{name: "ip"}, {name: "ipv4", ver: 4}, {name: "ip4", ver: 4}, {name: "ipv6", ver: 6}, {name: "ip6", ver: 6},
-		{name: "pkthdr", flags: sigInvalidOK}, {name: "any"},
+		{name: "pkthdr", flags: sigInvalidOK},
 		{name: "tcp", nums: []uint8{6}},
 		{name: "tcp-pkt", nums: []uint8{6}, flags: sigNeedPacket | sigPktOnly},
 		{name: "tcp-stream", nums: []uint8{6}, flags: sigNeedStream, need: true},
 		{name: "udp", nums: []uint8{17}},
-		{name: "icmp", nums: []uint8{1, 58}}, {name: "icmpv4", nums: []uint8{1}, ver: 4}, {name: "icmp4", nums: []uint8{1}, ver: 4},
-		{name: "icmpv6", nums: []uint8{58}, ver: 6}, {name: "icmp6", nums: []uint8{58}, ver: 6},
-		{name: "sctp", nums: []uint8{132}}, {name: "igmp", nums: []uint8{2}}, {name: "esp", nums: []uint8{50}},
-		{name: "gre", nums: []uint8{47}},
+		{name: "icmp", nums: []uint8{1, 58}}, {name: "icmpv4", nums: []uint8{1}, ver: 4},
+		{name: "icmpv6", nums: []uint8{58}, ver: 6},
+		{name: "sctp", nums: []uint8{132}},
 	}
 }
 
@@ -119,6 +121,9 @@ func (b *builder) protocol() error {
 		return b.hookOf(n.nums)
 	}
 	set, ok := b.c.protoSet(name)
+	if name == "ssl" || name == "ikev1" {
+		ok = false // names of app-layer-protocol only
+	}
 	if !ok || set == 0 {
 		return refuse(b.protoOffset(), "see 'mirador rules protocols' for the list", "unknown protocol %s", quote(name))
 	}
@@ -170,6 +175,9 @@ func (b *builder) hookOf(nums []uint8) error {
 		}
 		return refuse(b.protoOffset(), "", "unknown hook %s", quote(h))
 	}
+	if b.r.Proto == "http" && !generalHook(h) {
+		return refuse(b.protoOffset(), "write http1 or http2", "http has no hook %s", quote(h))
+	}
 	for i, p := range b.c.table.Rows() {
 		if b.s.apps&appBit(proto.ID(i+1)) == 0 {
 			continue
@@ -182,6 +190,15 @@ func (b *builder) hookOf(nums []uint8) error {
 		}
 	}
 	return refuse(b.protoOffset(), "", "unknown hook %s of protocol %s", quote(h), quote(b.r.Proto))
+}
+
+// generalHook tells whether every protocol has hook h.
+func generalHook(h string) bool {
+	switch h {
+	case "request_started", "response_started", "request_complete", "response_complete":
+		return true
+	}
+	return false
 }
 
 // hookState finds the progress that a hook names.
@@ -378,8 +395,16 @@ func (b *builder) check(k check, ipOK bool) {
 	b.ipOK = b.ipOK && ipOK
 }
 
-// packetCheck adds a condition on the packet itself.
+// packetCheck adds a condition on the packet itself: the rule then looks at packets
+// only, not at streams and transactions.
 func (b *builder) packetCheck(k check) {
+	b.anyPacketCheck(k)
+	b.pktOnly = true
+}
+
+// anyPacketCheck is packetCheck for conditions that go with streams and transactions,
+// too.
+func (b *builder) anyPacketCheck(k check) {
 	b.check(k, false)
 	b.s.flag |= sigReal
 }
@@ -398,6 +423,14 @@ func (b *builder) needApp(set uint64, what string) error {
 	}
 	if b.s.apps&set == 0 {
 		return refuse(0, "", "%s does not belong to protocol %s", what, b.r.Proto)
+	}
+	// DNS over HTTP/2 is both; a rule for it says so in its header.
+	if both := b.c.appBits("doh2"); b.s.apps&set == both && b.s.apps != both && set != both {
+		return refuse(0, "write alert doh2", "%s does not belong to protocol %s", what, b.r.Proto)
+	}
+	// SMB carries files, plain DCE/RPC does not.
+	if files := b.c.fileProtos(false); set&^files == 0 && b.s.apps&b.c.appBits("dcerpc") != 0 {
+		return refuse(0, "", "%s does not belong to protocol dcerpc", what)
 	}
 	b.s.apps &= set
 	return nil

@@ -27,7 +27,7 @@ const (
 	opCustom // everything behind the bufferOp interface
 )
 
-type opFlag uint16
+type opFlag uint32
 
 const (
 	flagNegated opFlag = 1 << iota
@@ -46,6 +46,7 @@ const (
 	flagProvenByScan // the prefilter's hit says all this op would say
 	flagMoves        // a non-relative positive op: sets the position anew
 	flagNeedPos      // something later is relative: the end of the match is needed
+	flagRawBytes     // the rule says rawbytes
 )
 
 // op is one step of a chain. Contents use the plain fields; the others keep their

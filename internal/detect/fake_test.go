@@ -127,7 +127,7 @@ func fakeRows() []*proto.Protocol {
 	dns = append(dns,
 		proto.Field{Name: "dns.opcode", Kind: proto.Number, Bits: 8, ToServer: true, ToClient: true, Uint: number("dns.opcode"),
 			Names: map[string]uint64{"query": 0, "update": 5}},
-		proto.Field{Name: "dns.rrtype", Kind: proto.Number, Bits: 16, ToServer: true, ToClient: true, Multi: true, Uint: number("dns.rrtype")})
+		proto.Field{Name: "dns.rrtype", Kind: proto.Number, Bits: 16, ToServer: true, ToClient: true, Multi: true, Indexed: true, Uint: number("dns.rrtype")})
 	tls := fields([]fakeField{
 		{"tls.sni", "", "tls_sni", "s", 1, false, false}, {"tls.cert_subject", "", "tls_cert_subject", "c", 1, false, false},
 		{"tls.cert_issuer", "", "tls_cert_issuer", "c", 1, false, false}, {"tls.certs", "", "", "c", 1, true, false},
@@ -148,6 +148,7 @@ func fakeRows() []*proto.Protocol {
 		return &proto.Protocol{Name: name, Transport: t, Done: [2]uint8{done, done}, Fields: f}
 	}
 	h := row("http", proto.TCP, atDone, http)
+	h.Frames = []string{"request", "response"}
 	h.Events = []string{"too_many_encoding_layers", "request_body_unexpected"}
 	h.States = [2][]string{
 		{"request_started", "request_line", "request_headers", "request_body", "request_complete"},
@@ -158,6 +159,22 @@ func fakeRows() []*proto.Protocol {
 	rows := []*proto.Protocol{h, d, row("tls", proto.TCP, 2, tls), row("ssh", proto.TCP, 2, ssh), row("dcerpc", proto.TCP, 1, dce), row("smb", proto.TCP, 1, nil)}
 	for _, name := range []string{"smtp", "ftp", "ftp-data"} {
 		rows = append(rows, row(name, proto.TCP, 1, nil))
+	}
+	for i := range tls {
+		if tls[i].Name == "ja3.hash" {
+			tls[i].Case = proto.CaseLower
+		}
+	}
+	for i := range http {
+		http[i].OneWay = http[i].Name == "http.header.raw"
+	}
+	for _, r := range rows {
+		switch r.Name {
+		case "http", "smb", "ftp-data":
+			r.Files = proto.DirServer | proto.DirClient
+		case "smtp":
+			r.Files = proto.DirServer
+		}
 	}
 	return rows
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"slices"
+	"strings"
 
 	"mirador/internal/proto"
 	"mirador/internal/rule"
@@ -23,12 +24,18 @@ func (b *builder) end() error {
 				return err
 			}
 		}
+		if err := b.checkSize(l.ops, i == 0); err != nil {
+			return err
+		}
 		markRetries(l.ops)
 	}
 	if err := b.consolidate(); err != nil {
 		return err
 	}
 	if err := b.place(); err != nil {
+		return err
+	}
+	if err := b.mixed(); err != nil {
 		return err
 	}
 	b.classify()
@@ -49,26 +56,62 @@ func (b *builder) checkOp(l *bufList, o *op) error {
 	if o.flag&flagWithin != 0 && o.flag&flagVars == 0 && int(o.within) < len(o.pat) {
 		return refuse(0, "", "within %d is smaller than the content of %d bytes", o.within, len(o.pat))
 	}
-	if o.flag&flagNegated == 0 && o.flag&flagVars == 0 {
-		for i := range l.ops {
-			if l.ops[i].kind != opSize {
-				continue
-			}
-			_, most := l.ops[i].ext.(*rule.Uint).Bounds(^uint64(0))
-			if need := uint64(len(o.pat)) + uint64(max(o.off, 0)); need > most {
-				return refuse(0, "", "content of %d bytes does not fit the buffer size asked for", len(o.pat))
-			}
-		}
-	}
 	if l.def.kind == bufField && len(l.def.transforms) == 0 {
 		for d := range l.def.fields {
 			for _, f := range l.def.fields[d] {
-				if f != nil && f.Validate != nil {
+				if f == nil {
+					continue
+				}
+				if f.Validate != nil {
 					if err := f.Validate([]byte(o.pat), o.flag&flagNocase != 0); err != nil {
 						return refuse(0, "", "%v", err)
 					}
 				}
+				switch f.Case {
+				case proto.CaseLower:
+					o.pat = strings.ToLower(o.pat)
+				case proto.CaseUpper:
+					o.pat = strings.ToUpper(o.pat)
+				}
 			}
+		}
+	}
+	return nil
+}
+
+// checkSize refuses contents that need more bytes than the size of the buffer, or the
+// dsize of the packet, allows.
+func (b *builder) checkSize(ops []op, payload bool) error {
+	need, end := uint64(0), uint64(0)
+	for i := range ops {
+		o := &ops[i]
+		if o.kind != opContent || o.flag&flagVars != 0 {
+			continue
+		}
+		n := uint64(len(o.pat))
+		switch {
+		case o.flag&flagNegated != 0: // does not move on
+			if !payload {
+				need = max(need, n+uint64(max(o.off, 0)))
+			}
+		case o.flag&flagRelative != 0:
+			end += n + uint64(max(o.distance, 0))
+		default:
+			end = n + uint64(max(o.off, 0))
+		}
+		need = max(need, end)
+	}
+	for i := range ops {
+		if ops[i].kind != opSize {
+			continue
+		}
+		if _, most := ops[i].ext.(*rule.Uint).Bounds(^uint64(0)); need > most {
+			return refuse(0, "", "contents that need %d bytes: that does not fit the buffer size asked for", need)
+		}
+	}
+	if payload && b.dsize != nil {
+		if _, most := b.dsize.Bounds(65535); need > most {
+			return refuse(0, "", "contents that need %d bytes: that does not fit the dsize asked for", need)
 		}
 	}
 	return nil
@@ -82,6 +125,9 @@ func (b *builder) consolidate() error {
 			if err := b.needApp(l.def.protos, l.def.name); err != nil {
 				return err
 			}
+			if f := l.def.anyField(); f != nil && f.OneWay && b.flowDir == 0 {
+				return refuse(0, "add flow:to_server or flow:to_client", "%s needs a direction", l.def.name)
+			}
 		}
 	}
 	for i := range b.number {
@@ -91,6 +137,14 @@ func (b *builder) consolidate() error {
 			}
 		}
 	}
+	if len(b.files) > 0 {
+		if err := b.needApp(b.c.fileProtos(false), "a condition on files"); err != nil {
+			return err
+		}
+	}
+	if err := b.hookFits(); err != nil {
+		return err
+	}
 	if b.flowDir != 0 {
 		b.s.dirs &= b.flowDir
 		if b.s.dirs == 0 {
@@ -98,7 +152,7 @@ func (b *builder) consolidate() error {
 		}
 	}
 	if b.s.flag&sigBothDirs != 0 {
-		return nil
+		return b.bothSides()
 	}
 	want := uint8(bothDirs)
 	narrow := func(d *bufDef) error {
@@ -124,12 +178,123 @@ func (b *builder) consolidate() error {
 			}
 		}
 	}
+	if len(b.files) > 0 {
+		want &= b.fileDirs()
+		if want&b.s.dirs == 0 {
+			return refuse(0, "", "there are no files in the direction of the rule")
+		}
+	}
 	b.s.dirs &= want
+	return nil
+}
+
+// bothSides checks a rule for both sides of a transaction: it has conditions on both,
+// and none that could be meant for either.
+func (b *builder) bothSides() error {
+	if b.flowDir != 0 {
+		return refuse(0, "leave the direction out of flow", "a rule with => looks at both directions")
+	}
+	var seen uint8
+	look := func(name string, dirs uint8) error {
+		if dirs == bothDirs {
+			return refuse(0, "name a buffer that only one side has", "%s exists on both sides; a rule with => has to say which is meant", name)
+		}
+		seen |= dirs
+		return nil
+	}
+	for i := range b.lists {
+		if l := &b.lists[i]; (l.def.kind == bufField || l.def.kind == bufFile) && (len(l.ops) > 0 || l.absent != absentNone) {
+			if err := look(l.def.name, b.dirsOf(l.def)); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range b.number {
+		if d := b.number[i].def; d != nil {
+			if err := look(d.name, b.dirsOf(d)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(b.files) > 0 {
+		if err := look("a condition on files", b.fileDirs()); err != nil {
+			return err
+		}
+	}
+	if seen != bothDirs {
+		return refuse(0, "write -> instead of =>", "a rule with => needs a buffer of each side")
+	}
+	return nil
+}
+
+// mixed refuses rules that look at packets and at transactions or the stream.
+func (b *builder) mixed() error {
+	s := &b.s
+	for i := range s.pktBufs {
+		if n := s.pktBufs[i].def.name; n != "ip.src" && n != "ip.dst" {
+			b.pktOnly = true
+		}
+	}
+	if !b.pktOnly && b.ipProtos == "" {
+		return nil
+	}
+	if b.streams {
+		return refuse(0, "", "looks at packets and at the stream only")
+	}
+	if b.hasTxBuffer() || len(b.files) > 0 || s.flag&sigFrames != 0 {
+		return refuse(0, "take out the condition on packets, or the buffers of the protocol",
+			"conditions on packets (dsize, flags, ttl and the like) do not go with buffers, events or files of a protocol")
+	}
+	return nil
+}
+
+// hookFits refuses buffers that are complete at another progress of the transaction than
+// the rule's hook names.
+func (b *builder) hookFits() error {
+	if b.hook.name == "" {
+		return nil
+	}
+	fits := func(d *bufDef) error {
+		for id, row := range b.c.table.Rows() {
+			if b.s.apps&appBit(proto.ID(id+1)) == 0 {
+				continue
+			}
+			f := d.field(proto.ID(id+1), b.hook.dir)
+			if f == nil || f.Kind == proto.Custom {
+				continue
+			}
+			at := f.MinProgress[b.hook.dir]
+			if row.States[b.hook.dir] == nil && row.Done[b.hook.dir] == 1 {
+				at = 1 // complete with its first message
+			}
+			if at != b.hook.state {
+				return refuse(0, "", "%s is not of the state that the hook %s names", d.name, b.hook.name)
+			}
+		}
+		return nil
+	}
+	for i := range b.lists {
+		if l := &b.lists[i]; len(l.ops) > 0 || l.absent != absentNone {
+			if err := fits(l.def); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range b.number {
+		if d := b.number[i].def; d != nil {
+			if err := fits(d); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
 // dirsOf returns the directions in which the rule's protocols have d.
 func (b *builder) dirsOf(d *bufDef) uint8 {
+	if d.kind == bufFile {
+		return b.fileDirs()
+	}
 	if d.kind != bufField {
 		return d.dirs
 	}
@@ -146,6 +311,22 @@ func (b *builder) dirsOf(d *bufDef) uint8 {
 	}
 	if dirs == 0 {
 		return d.dirs
+	}
+	return dirs
+}
+
+// fileDirs returns the directions in which the rule's protocols carry files.
+func (b *builder) fileDirs() (dirs uint8) {
+	for id, p := range b.c.table.Rows() {
+		if b.s.apps != 0 && b.s.apps&appBit(proto.ID(id+1)) == 0 {
+			continue
+		}
+		if p.Files&proto.DirServer != 0 {
+			dirs |= dirBit(proto.ToServer)
+		}
+		if p.Files&proto.DirClient != 0 {
+			dirs |= dirBit(proto.ToClient)
+		}
 	}
 	return dirs
 }
@@ -178,6 +359,9 @@ func (b *builder) place() error {
 		if hasTx {
 			return refuse(0, "", "frames and transaction buffers in one rule are not supported")
 		}
+		if len(s.payload) > 0 {
+			return refuse(0, "", "contents of the payload and of frames do not go together")
+		}
 		b.onlyDE, b.onlyPD, b.ipOK = false, false, false
 		return nil
 	}
@@ -190,7 +374,9 @@ func (b *builder) place() error {
 	}
 	for _, dir := range [...]proto.Dir{proto.ToServer, proto.ToClient} {
 		if s.dirs&dirBit(dir) != 0 || s.flag&sigBothDirs != 0 {
-			s.tx[dir] = b.txTests(dir)
+			if s.tx[dir] = b.txTests(dir); len(s.tx[dir]) > maxTxTests {
+				return refuse(0, "put several conditions on one buffer", "more than %d buffers and conditions on one side", maxTxTests)
+			}
 		}
 	}
 	return nil
@@ -245,9 +431,6 @@ func (b *builder) txTests(dir proto.Dir) []txTest {
 	if len(b.s.payload) > 0 && (!both || dir == proto.ToServer) {
 		tests = append(tests, txTest{kind: txStream, dir: dir})
 		b.s.flag |= sigStreamInTx
-	}
-	if len(tests) > maxTxTests {
-		tests = tests[:maxTxTests]
 	}
 	sortTests(tests, b)
 	return tests

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,6 +73,12 @@ func (b *builder) legacy(d *bufDef) error {
 	if b.cur != 0 {
 		return refuse(0, "", "a content modifier cannot follow a sticky buffer")
 	}
+	if b.at(b.last).flag&flagRawBytes != 0 {
+		return refuse(0, "", "does not go with rawbytes")
+	}
+	if err := b.onlyHTTP1(d); err != nil {
+		return err
+	}
 	o := from.ops[b.last.op]
 	from.ops = from.ops[:b.last.op]
 	i := b.listFor(d)
@@ -84,15 +91,20 @@ func (b *builder) legacy(d *bufDef) error {
 	return nil
 }
 
+// onlyHTTP1 narrows a rule that names an HTTP buffer in the old way: such rules are for
+// HTTP/1 only.
+func (b *builder) onlyHTTP1(d *bufDef) error {
+	if set := b.c.appBits("http"); d.protos&set != 0 {
+		return b.needApp(set, d.name+" in its old form")
+	}
+	return nil
+}
+
 // numTest is a condition on a Number field.
 type numTest struct {
 	u     rule.Uint
 	index numIndex
 	at    int
-	count rule.Uint // numNb
-	only  bool      // count alone: any value counts
-	slice [2]int
-	cut   bool // slice is set
 }
 
 // numIndex says which of several values are meant. Suricata 8 rules/integer-keywords.
@@ -101,11 +113,7 @@ type numIndex uint8
 const (
 	numAny numIndex = iota
 	numAll
-	numAllOrAbsent
-	numOrAbsent
-	numAt    // one place
-	numAtOr  // one place, or it does not exist
-	numCount // a number of them
+	numAt // one place
 )
 
 func (b *builder) numberField(name string, o *rule.Option) error {
@@ -121,8 +129,7 @@ func (b *builder) numberField(name string, o *rule.Option) error {
 			}
 		}
 	}
-	width, names := fieldNumber(def)
-	t, err := parseNumTest(o.Value, width, names)
+	t, err := parseNumTest(o.Value, def.anyField())
 	if err != nil {
 		return refuse(0, "", "%v", err)
 	}
@@ -148,42 +155,35 @@ func (c *compiler) attach(d *bufDef, id proto.ID, f *proto.Field) {
 	d.multi = d.multi || f.Multi
 }
 
-func fieldNumber(d *bufDef) (width int, names map[string]uint64) {
-	width = 64
+// anyField returns one of the fields behind d: they have the same names and width.
+func (d *bufDef) anyField() *proto.Field {
 	for dir := range d.fields {
 		for _, f := range d.fields[dir] {
-			if f == nil {
-				continue
-			}
-			if f.Bits != 0 {
-				width = int(f.Bits)
-			}
-			if f.Names != nil {
-				names = f.Names
+			if f != nil {
+				return f
 			}
 		}
 	}
-	return width, names
+	return nil
 }
 
-// parseNumTest reads "value[,index[,slice]]" or "count value".
-func parseNumTest(s string, width int, names map[string]uint64) (*numTest, error) {
+// parseNumTest reads "value", or "value,index" when the field is Indexed.
+func parseNumTest(s string, f *proto.Field) (*numTest, error) {
 	t := &numTest{}
+	width := int(f.Bits)
+	if width == 0 {
+		width = 64
+	}
 	find := func(word string) (uint64, bool) {
-		if v, ok := names[word]; ok {
+		if v, ok := f.Names[word]; ok {
 			return v, true
 		}
-		for k, v := range names {
+		for k, v := range f.Names {
 			if strings.EqualFold(k, word) {
 				return v, true
 			}
 		}
 		return 0, false
-	}
-	if rest, ok := strings.CutPrefix(strings.TrimSpace(s), "count "); ok {
-		u, err := rule.ParseUint(rest, 32, nil)
-		t.index, t.count, t.only = numCount, u, true
-		return t, err
 	}
 	items := rule.SplitList(s)
 	if len(items) == 0 {
@@ -198,19 +198,13 @@ func parseNumTest(s string, width int, names map[string]uint64) (*numTest, error
 		return nil, err
 	}
 	t.u = u
-	if len(items) > 1 {
-		if err := t.where(items[1].Text); err != nil {
-			return nil, err
-		}
-	}
-	if len(items) > 2 {
-		from, to, ok := strings.Cut(items[2].Text, ":")
-		a, err1 := strconv.Atoi(strings.TrimSpace(from))
-		z, err2 := strconv.Atoi(strings.TrimSpace(to))
-		if !ok || err1 != nil || err2 != nil {
-			return nil, refuse(items[2].Off, "", "%s is not a part from:to", quote(items[2].Text))
-		}
-		t.slice, t.cut = [2]int{a, z}, true
+	switch {
+	case len(f.Only) > 0 && (u.Op != rule.UintEq || !slices.Contains(f.Only, u.A) || items[0].Text[0] == '='):
+		return nil, refuse(0, "", "%s is not one of %v", quote(s), f.Only)
+	case len(items) > 2 || len(items) == 2 && !f.Indexed:
+		return nil, refuse(items[1].Off, "", "takes no index")
+	case len(items) == 2:
+		return t, t.where(items[1].Text)
 	}
 	return t, nil
 }
@@ -241,25 +235,12 @@ func (t *numTest) where(s string) error {
 	case "any":
 	case "all":
 		t.index = numAll
-	case "all_or_absent":
-		t.index = numAllOrAbsent
-	case "or_absent":
-		t.index = numOrAbsent
 	default:
-		if rest, ok := strings.CutPrefix(s, "nb"); ok {
-			u, err := rule.ParseUint(rest, 32, nil)
-			t.index, t.count = numCount, u
-			return err
-		}
-		t.index = numAt
-		if rest, ok := strings.CutPrefix(s, "oob_or "); ok {
-			t.index, s = numAtOr, rest
-		}
-		n, err := strconv.Atoi(strings.TrimSpace(s))
+		n, err := strconv.Atoi(s)
 		if err != nil {
-			return refuse(0, "", "unknown index %s", quote(s))
+			return refuse(0, "write any, all or the place of a value", "unknown index %s", quote(s))
 		}
-		t.at = n
+		t.index, t.at = numAt, n
 	}
 	return nil
 }

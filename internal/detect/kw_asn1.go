@@ -148,5 +148,6 @@ func setASN1(b *builder, o *rule.Option) error {
 		p.flag |= flagRelative
 	}
 	b.addRelative(p)
+	b.pktOnly = true
 	return nil
 }

@@ -52,7 +52,7 @@ func setChecksum(b *builder, o *rule.Option) error {
 	default:
 		return refuse(0, "use valid or invalid", "unknown value %s", quote(o.Value))
 	}
-	b.packetCheck(k)
+	b.anyPacketCheck(k)
 	return nil
 }
 

@@ -75,6 +75,9 @@ func setURIContent(b *builder, o *rule.Option) error {
 	if b.cur != 0 {
 		return refuse(0, "", "uricontent cannot follow a sticky buffer")
 	}
+	if err := b.onlyHTTP1(d); err != nil {
+		return err
+	}
 	i := b.listFor(d)
 	b.lists[i].ops = append(b.lists[i].ops, contentOp(c))
 	b.last = opRef{i, len(b.lists[i].ops) - 1}
@@ -129,6 +132,12 @@ func (b *builder) position(o *rule.Option, c *op, lo, hi int64) (n int32, variab
 
 // once refuses a modifier that is there already or does not go with another one.
 func once(c *op, own opFlag, conflicts opFlag) error {
+	if c.flag&flagFastOnly != 0 {
+		return refuse(0, "", "does not go with fast_pattern:only")
+	}
+	if c.flag&flagNegated != 0 && c.flag&flagFastPattern != 0 {
+		return refuse(0, "", "fast_pattern on a negated content with a place")
+	}
 	if c.flag&conflicts != 0 {
 		return refuse(0, "", "does not go with the other modifiers of this content")
 	}
@@ -240,31 +249,29 @@ func setEndsWith(b *builder, _ *rule.Option) error {
 	if err != nil {
 		return err
 	}
-	if err := once(c, flagEndsWith, 0); err != nil {
-		return err
-	}
 	c.flag |= flagEndsWith
 	return nil
 }
 
 func setRawBytes(b *builder, _ *rule.Option) error {
-	_, err := b.lastContent()
-	return err
-}
-
-func setReplace(b *builder, o *rule.Option) error {
 	c, err := b.lastContent()
 	if err != nil {
 		return err
 	}
-	x, err := parseContent(o.Value)
-	if err != nil {
-		return err
+	if b.last.list != 0 {
+		return refuse(0, "put it behind a content of the payload", "there is no content of the payload before it")
 	}
-	if x.Negated || len(x.Bytes) != len(c.pat) {
-		return refuse(0, "", "replacement must have the %d bytes of the content", len(c.pat))
+	if c.flag&flagRawBytes != 0 {
+		return refuse(0, "", "given twice for one content")
 	}
+	c.flag |= flagRawBytes
 	return nil
+}
+
+// setReplace: nothing is replaced, so that nothing is asked of the value but its form.
+func setReplace(_ *builder, o *rule.Option) error {
+	_, err := parseContent(o.Value)
+	return err
 }
 
 func setFastPattern(b *builder, o *rule.Option) error {
@@ -274,6 +281,9 @@ func setFastPattern(b *builder, o *rule.Option) error {
 	}
 	if b.fastSeen {
 		return refuse(0, "", "rule has two fast_pattern")
+	}
+	if c.flag&flagFastPattern != 0 {
+		return refuse(0, "", "given twice for one content")
 	}
 	if c.flag&flagNegated != 0 && c.flag&(flagDepth|flagOffset|flagRelative) != 0 {
 		return refuse(0, "", "fast_pattern on a negated content with a place")
@@ -297,6 +307,7 @@ func setFastPattern(b *builder, o *rule.Option) error {
 		}
 		b.chop = [2]int{int(off), int(n)}
 	}
+	c.flag |= flagFastPattern
 	if c.flag&flagNegated != 0 {
 		// A negated fast pattern cannot decide; the rule is looked at always.
 		return nil
@@ -312,17 +323,14 @@ func setIsDataAt(b *builder, o *rule.Option) error {
 	if len(s) > 0 && s[0] == '!' {
 		x.flag |= flagNegated
 		s = s[1:]
-		for len(s) > 0 && s[0] == ' ' {
-			s = s[1:]
-		}
 	}
-	for _, it := range items[1:] {
-		switch it.Text {
-		case "relative":
+	for i, it := range items[1:] {
+		switch {
+		case i == 0 && it.Text == "relative":
 			x.flag |= flagRelative
-		case "rawbytes":
+		case i == 1 && it.Text == "rawbytes":
 		default:
-			return refuse(it.Off, "", "unknown part %s", quote(it.Text))
+			return refuse(it.Off, "write a place, then relative, then rawbytes", "unknown part %s", quote(it.Text))
 		}
 	}
 	if v, err := strconv.ParseUint(s, 10, 16); err == nil {
@@ -410,8 +418,11 @@ func setDsize(b *builder, o *rule.Option) error {
 	if err != nil {
 		return refuse(0, "", "%v", err)
 	}
+	if b.dsize != nil {
+		return refuse(0, "", "given twice")
+	}
+	b.dsize = &u
 	b.packetCheck(&dsizeCheck{u})
-	b.pktOnly = true
 	return nil
 }
 

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,9 +87,13 @@ func entropyOf(d []byte) float64 {
 
 func setEntropy(b *builder, o *rule.Option) error {
 	x := &entropyOp{}
-	seen := false
+	var seen []string
 	for _, it := range rule.SplitList(o.Value) {
 		word, arg := words(it.Text)
+		if slices.Contains(seen, word) {
+			return refuse(it.Off, "", "%s is given twice", word)
+		}
+		seen = append(seen, word)
 		switch word {
 		case "bytes", "offset":
 			n, err := strconv.ParseUint(arg, 10, 31)
@@ -104,15 +109,11 @@ func setEntropy(b *builder, o *rule.Option) error {
 			if err := x.value(arg); err != nil {
 				return err
 			}
-			seen = true
 		default:
-			if err := x.value(it.Text); err != nil {
-				return refuse(it.Off, "", "unknown part %s", quote(it.Text))
-			}
-			seen = true
+			return refuse(it.Off, "write bytes N, offset N, value >= X", "unknown part %s", quote(it.Text))
 		}
 	}
-	if !seen {
+	if !slices.Contains(seen, "value") {
 		return refuse(0, "", "value is missing")
 	}
 	i := b.list()

@@ -29,10 +29,18 @@ func (k *decodeEventCheck) match(w *Worker) bool {
 
 func setDecodeEvent(b *builder, o *rule.Option) error {
 	name := strings.ToLower(strings.TrimSpace(o.Value))
-	if rest, ok := strings.CutPrefix(name, "stream."); ok {
-		o2 := *o
-		o2.Value = rest
-		return setStreamEvent(b, &o2)
+	if o.Name == "engine-event" {
+		// The old name knows events of the stream, too, and says where each is from.
+		if rest, ok := strings.CutPrefix(name, "stream."); ok {
+			o2 := *o
+			o2.Value = rest
+			return setStreamEvent(b, &o2)
+		}
+		rest, ok := strings.CutPrefix(name, "decoder.")
+		if !ok {
+			return refuse(0, "write decode-event, or decoder. before the name", "unknown event %s", quote(name))
+		}
+		name = rest
 	}
 	ev, ok := b.c.decodeEvent(name)
 	if !ok {
@@ -78,8 +86,7 @@ func setAppEvent(b *builder, o *rule.Option) error {
 	}
 	pname, ev, ok := strings.Cut(name, ".")
 	if !ok {
-		// The protocol alone: any event of it.
-		ev = ""
+		return refuse(0, "write protocol.event", "%s is not an event", quote(name))
 	}
 	set, ok := b.c.protoSet(pname)
 	if !ok {
@@ -90,11 +97,6 @@ func setAppEvent(b *builder, o *rule.Option) error {
 	for i, p := range b.c.table.Rows() {
 		t.custom.events[i+1] = -1
 		if set&appBit(proto.ID(i+1)) == 0 {
-			continue
-		}
-		if ev == "" {
-			t.custom.events[i+1] = anyEvent
-			have |= appBit(proto.ID(i + 1))
 			continue
 		}
 		if j := slices.IndexFunc(p.Events, func(e string) bool { return strings.EqualFold(e, ev) }); j >= 0 {
@@ -113,9 +115,6 @@ func setAppEvent(b *builder, o *rule.Option) error {
 	return nil
 }
 
-// anyEvent stands for all events of a protocol.
-const anyEvent = 256
-
 // connEventCheck matches in the packet in which the event came up.
 type connEventCheck struct{ ev proto.EventID }
 
@@ -123,21 +122,13 @@ func (k *connEventCheck) match(w *Worker) bool {
 	return slices.Contains(w.connEvents, k.ev)
 }
 
-// appProtoCheck is app-layer-protocol.
+// appProtoCheck is app-layer-protocol: one protocol, or several of which one must be it.
 type appProtoCheck struct {
-	set  uint64 // protocols; 0 for failed and unknown
-	kind appProtoKind
-	not  bool
-	mode appProtoMode
+	set             uint64 // protocols
+	failed, unknown bool   // the words failed and unknown
+	not             bool
+	mode            appProtoMode
 }
-
-type appProtoKind uint8
-
-const (
-	appNamed appProtoKind = iota
-	appFailed
-	appUnknown
-)
 
 type appProtoMode uint8
 
@@ -150,53 +141,104 @@ const (
 	appOriginal
 )
 
+// appProtoModes are the words of the modes.
+var appProtoModes = [...]string{"direction", "final", "either", "to_server", "to_client", "original"}
+
+// setAppProto reads [!]name[|name...][,mode][,exact].
 func setAppProto(b *builder, o *rule.Option) error {
-	value, mode, has := strings.Cut(o.Value, ",")
+	if b.s.apps != 0 || b.hasTxBuffer() {
+		return refuse(0, "write the protocol once", "the header or a buffer says the protocol already")
+	}
+	parts := strings.Split(o.Value, ",")
 	k := &appProtoCheck{}
-	value = strings.TrimSpace(value)
-	if strings.HasPrefix(value, "!") {
-		k.not = true
-		value = strings.TrimSpace(value[1:])
-	}
-	if has {
-		switch strings.TrimSpace(mode) {
-		case "final":
-			k.mode = appFinal
-		case "original":
-			k.mode = appOriginal
-		case "either":
-			k.mode = appEither
-		case "to_server":
-			k.mode = appToServer
-		case "to_client":
-			k.mode = appToClient
-		case "direction":
-			k.mode = appDirection
+	moded, exact := false, false
+	at := len(parts[0]) + 1
+	for _, word := range parts[1:] {
+		switch i := slices.Index(appProtoModes[:], word); {
+		case i >= 0 && !moded:
+			k.mode, moded = appProtoMode(i), true
+		case word == "exact" && !exact:
+			exact = true
 		default:
-			return refuse(len(value)+1, "", "unknown mode %s", quote(mode))
+			return refuse(at, "write one of "+strings.Join(appProtoModes[:], ", ")+", or exact", "unknown or repeated part %s", quote(word))
+		}
+		at += len(word) + 1
+	}
+	list, not := strings.CutPrefix(parts[0], "!")
+	k.not = not
+	for _, name := range strings.Split(strings.TrimLeft(list, " "), "|") {
+		if err := k.add(b, name, exact); err != nil {
+			return err
 		}
 	}
-	switch value {
-	case "failed":
-		k.kind = appFailed
-	case "unknown":
-		k.kind = appUnknown
-	default:
-		set, ok := b.c.protoSet(value)
-		if !ok {
-			return refuse(0, "", "unknown protocol %s", quote(value))
-		}
-		k.set = set
+	if err := b.appProtoConflict(k); err != nil {
+		return err
 	}
-	if b.s.apps != 0 {
-		return refuse(0, "write the protocol once", "rule has a protocol in its header already")
-	}
-	if k.kind != appUnknown {
+	if !k.unknown {
 		b.s.flag |= sigNeedFlow
 	}
 	b.s.checks = append(b.s.checks, k)
 	b.onlyDE, b.ipOK = false, false
 	return nil
+}
+
+// add adds one name to k.
+func (k *appProtoCheck) add(b *builder, name string, exact bool) error {
+	switch name {
+	case "failed":
+		k.failed = true
+		return nil
+	case "unknown":
+		if k.not {
+			return refuse(0, "", "unknown cannot be negated")
+		}
+		k.unknown = true
+		return nil
+	}
+	set, ok := b.c.protoSet(name)
+	if !ok {
+		return refuse(0, "", "unknown protocol %s", quote(name))
+	}
+	if exact {
+		if name == "http" {
+			return refuse(0, "write http1 or http2", "no flow is exactly http: it is http1 or http2")
+		}
+		if only := b.c.appBits(name); only != 0 {
+			set = only
+		}
+	}
+	k.set |= set
+	return nil
+}
+
+// appProtoConflict refuses a second app-layer-protocol that contradicts an earlier one of
+// the same mode.
+func (b *builder) appProtoConflict(k *appProtoCheck) error {
+	for _, x := range b.s.checks {
+		old, ok := x.(*appProtoCheck)
+		if !ok || old.mode != k.mode {
+			continue
+		}
+		if !old.not || !k.not || old.set&k.set != 0 || old.failed && k.failed {
+			return refuse(0, "name several protocols with | between them", "contradicts the app-layer-protocol before it")
+		}
+	}
+	return nil
+}
+
+// hasTxBuffer tells whether a buffer or condition of a protocol has been named.
+func (b *builder) hasTxBuffer() bool {
+	for i := range b.number {
+		if b.number[i].kind != txHook {
+			return true
+		}
+	}
+	for i := range b.lists {
+		if k := b.lists[i].def.kind; k == bufField || k == bufFile {
+			return true
+		}
+	}
+	return false
 }
 
 func (k *appProtoCheck) match(w *Worker) bool {
@@ -212,7 +254,7 @@ func (k *appProtoCheck) match(w *Worker) bool {
 		case appOriginal:
 			id = c.Orig
 		case appEither:
-			if c.Side[0] == proto.Unknown && c.Side[1] == proto.Unknown && k.kind != appUnknown {
+			if c.Side[0] == proto.Unknown && c.Side[1] == proto.Unknown && !k.unknown {
 				return false
 			}
 			return (k.is(c.Side[0]) || k.is(c.Side[1])) != k.not
@@ -224,20 +266,20 @@ func (k *appProtoCheck) match(w *Worker) bool {
 			id = c.Side[w.p.Dir&1]
 		}
 	}
-	if id == proto.Unknown && k.kind != appUnknown {
+	if id == proto.Unknown && !k.unknown {
 		// Not known yet: neither is nor is not.
 		return false
 	}
 	return k.is(id) != k.not
 }
 
-// is tells whether id is the protocol that k names.
+// is tells whether id is a protocol that k names.
 func (k *appProtoCheck) is(id proto.ID) bool {
-	switch k.kind {
-	case appFailed:
-		return id == proto.Failed
-	case appUnknown:
-		return id == proto.Unknown
+	switch id {
+	case proto.Failed:
+		return k.failed
+	case proto.Unknown:
+		return k.unknown
 	}
 	return k.set&appBit(id) != 0
 }

@@ -61,6 +61,9 @@ func (b *builder) nameContent(o *rule.Option, buffer, prefix string, ends bool) 
 func setFilename(b *builder, o *rule.Option) error { return b.nameContent(o, "file.name", "", false) }
 func setFileext(b *builder, o *rule.Option) error  { return b.nameContent(o, "file.name", ".", true) }
 func setFilemagic(b *builder, o *rule.Option) error {
+	if v := strings.TrimSpace(strings.TrimPrefix(o.Value, "!")); len(v) < 2 || v[0] != '"' || v[len(v)-1] != '"' {
+		return refuse(0, "", "the value must stand in double quotes")
+	}
 	b.c.needs.magic = true
 	return b.nameContent(o, "file.magic", "", false)
 }

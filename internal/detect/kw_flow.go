@@ -12,6 +12,7 @@ import (
 func flowKeywords() []keyword {
 	return []keyword{
 		{name: "flow", arg: argNeed, setup: setFlow, doc: "state and direction of the flow"},
+		{name: "tcp.session", arg: argNeed, setup: setTCPSession, doc: "phase of the TCP session: setup, established, closing, or several"},
 		{name: "stream_size", arg: argNeed, setup: setStreamSize, doc: "bytes of the TCP stream by sequence numbers"},
 		{name: "flow.age", arg: argNeed, setup: setFlowAge, doc: "seconds since the first packet"},
 		{name: "flow.pkts", arg: argNeed, setup: setFlowPkts, doc: "packets of the flow"},
@@ -24,10 +25,44 @@ func flowKeywords() []keyword {
 	}
 }
 
+// flowParts are the words of keyword flow; two of one set, or a word twice, contradict
+// each other.
+var flowParts = [...]struct {
+	word string
+	set  uint8
+}{
+	{"to_server", 1}, {"from_client", 1}, {"to_client", 1}, {"from_server", 1},
+	{"established", 2}, {"not_established", 2}, {"stateless", 2},
+	{"only_stream", 4}, {"no_stream", 4}, {"only_frag", 8}, {"no_frag", 8},
+}
+
+// setFlow reads at most three words. A second flow keyword may follow one that names
+// only a direction or what to look at.
 func setFlow(b *builder, o *rule.Option) error {
 	s := &b.s
-	for _, it := range rule.SplitList(o.Value) {
-		switch strings.ToLower(it.Text) {
+	if b.flowSeen {
+		return refuse(0, "name all in one flow keyword", "given twice")
+	}
+	items := rule.SplitList(o.Value)
+	if len(items) > 3 {
+		return refuse(items[3].Off, "", "more than three parts")
+	}
+	var sets uint8
+	for _, it := range items {
+		word, set := strings.ToLower(it.Text), uint8(0)
+		for i := range flowParts {
+			if flowParts[i].word == word {
+				set = flowParts[i].set
+			}
+		}
+		switch {
+		case set == 0:
+			return refuse(it.Off, "", "unknown part %s", quote(it.Text))
+		case sets&set != 0 && !(set == 2 && s.flag&sigEstablished == 0 && word != "established"):
+			return refuse(it.Off, "", "%s and a part before it contradict each other", word)
+		}
+		sets |= set
+		switch word {
 		case "to_server", "from_client":
 			b.flowDir |= dirBit(proto.ToServer)
 		case "to_client", "from_server":
@@ -48,16 +83,13 @@ func setFlow(b *builder, o *rule.Option) error {
 			s.flag |= sigOnlyFrag
 		case "no_frag":
 			s.flag |= sigNoFrag
-		default:
-			return refuse(it.Off, "", "unknown part %s", quote(it.Text))
 		}
 	}
+	b.flowSeen = sets&(2|8) != 0
 	switch {
 	case b.flowDir == bothDirs:
 		return refuse(0, "", "to_server and to_client contradict each other")
-	case s.flag&sigEstablished != 0 && s.flag&sigNotEstablished != 0:
-		return refuse(0, "", "established and not_established contradict each other")
-	case b.streams && b.pktOnly:
+	case b.streams && b.pktOnly && sets&4 != 0:
 		return refuse(0, "", "only_stream and no_stream contradict each other")
 	}
 	b.ipOK, b.onlyDE = false, false
@@ -128,14 +160,15 @@ func (b *builder) count2(value string, side flowSide, bytes bool) error {
 		return refuse(0, "", "%v", err)
 	}
 	b.check(&countCheck{side, bytes, u}, false)
+	b.pktOnly = true
 	return nil
 }
 
 func (b *builder) countSided(o *rule.Option, bytes bool) error {
 	name, rest, ok := strings.Cut(o.Value, ",")
 	side, known := parseSide(strings.TrimSpace(name))
-	if !ok || !known {
-		return refuse(0, "write toserver, toclient, either or both, a comma, and the number", "direction is missing")
+	if !ok || !known || side == sideBoth {
+		return refuse(0, "write toserver, toclient or either, a comma, and the number", "direction is missing")
 	}
 	return b.count2(strings.TrimSpace(rest), side, bytes)
 }
@@ -199,6 +232,7 @@ func setFlowAge(b *builder, o *rule.Option) error {
 		return refuse(0, "", "%v", err)
 	}
 	b.check(&ageCheck{u}, false)
+	b.pktOnly = true
 	return nil
 }
 
@@ -218,7 +252,7 @@ func (k *streamSizeCheck) match(w *Worker) bool {
 // setStreamSize: client and server name the sender, as Suricata has it.
 func setStreamSize(b *builder, o *rule.Option) error {
 	items := rule.SplitList(o.Value)
-	if len(items) < 3 {
+	if len(items) != 3 {
 		return refuse(0, "", "needs a side, an operator and a number")
 	}
 	var k streamSizeCheck
@@ -234,7 +268,7 @@ func setStreamSize(b *builder, o *rule.Option) error {
 	default:
 		return refuse(items[0].Off, "", "unknown side %s", quote(items[0].Text))
 	}
-	n, err := strconv.ParseUint(items[2].Text, 0, 32)
+	n, err := strconv.ParseUint(items[2].Text, 10, 32)
 	if err != nil {
 		return refuse(items[2].Off, "", "%s is not a number", quote(items[2].Text))
 	}
@@ -256,5 +290,49 @@ func setStreamSize(b *builder, o *rule.Option) error {
 		return refuse(items[1].Off, "", "unknown operator %s", quote(items[1].Text))
 	}
 	b.check(&k, false)
+	return nil
+}
+
+// TCPPhase is how far the TCP session of a packet is.
+type TCPPhase uint8
+
+// The phases: the handshake, data in both directions, and the end from the first FIN or
+// RST on.
+const (
+	NoPhase TCPPhase = iota
+	PhaseSetup
+	PhaseEstablished
+	PhaseClosing
+)
+
+// sessionCheck is tcp.session: bit p is set for phase p.
+type sessionCheck struct{ phases uint8 }
+
+func (k *sessionCheck) match(w *Worker) bool { return k.phases&(1<<w.p.Phase) != 0 }
+
+func setTCPSession(b *builder, o *rule.Option) error {
+	if b.s.protos != nil && !b.s.protos.has(6) {
+		return refuse(0, "", "goes with rules for TCP only")
+	}
+	k := &sessionCheck{}
+	for _, word := range strings.Split(o.Value, ",") {
+		var p TCPPhase
+		switch word {
+		case "setup":
+			p = PhaseSetup
+		case "established":
+			p = PhaseEstablished
+		case "closing":
+			p = PhaseClosing
+		default:
+			return refuse(0, "write setup, established and closing, with commas and no spaces", "unknown phase %s", quote(word))
+		}
+		if k.phases&(1<<p) != 0 {
+			return refuse(0, "", "%s is given twice", word)
+		}
+		k.phases |= 1 << p
+	}
+	b.s.flag |= sigNeedFlow
+	b.packetCheck(k)
 	return nil
 }

@@ -14,9 +14,7 @@ func frameKeywords() []keyword {
 	}
 }
 
-// setFrame reads [protocol.]type. Frames are not declared in the protocols' tables, so
-// that an unknown one cannot be told from one that has not come up yet; only the
-// protocol is checked.
+// setFrame reads [protocol.]type.
 func setFrame(b *builder, o *rule.Option) error {
 	name := strings.ToLower(strings.TrimSpace(o.Value))
 	var id proto.ID
@@ -42,12 +40,28 @@ func setFrame(b *builder, o *rule.Option) error {
 	if !knownFrame(b.c, b.s.apps, typ) {
 		return refuse(0, "", "unknown frame %s", quote(name))
 	}
+	if b.s.protos != nil && !b.carriesApps() {
+		return refuse(0, "", "the protocol of the frame is not over %s", quote(b.r.Proto))
+	}
 	d := b.c.byLabel["frame:"+name]
 	if d == nil {
 		d = b.c.register(&bufDef{name: "frame:" + name, label: "frame:" + name, kind: bufFrame, dirs: bothDirs, frameProto: id, frameType: typ})
 	}
 	b.s.flag |= sigNeedFlow
 	return b.sticky(d)
+}
+
+// carriesApps tells whether the rule's application protocols go over its IP protocols.
+func (b *builder) carriesApps() bool {
+	for i, p := range b.c.table.Rows() {
+		if b.s.apps&appBit(proto.ID(i+1)) == 0 {
+			continue
+		}
+		if p.Transport&proto.TCP != 0 && b.s.protos.has(6) || p.Transport&proto.UDP != 0 && b.s.protos.has(17) {
+			return true
+		}
+	}
+	return false
 }
 
 // firstApp returns the id of the first protocol in set.
@@ -60,14 +74,14 @@ func firstApp(set uint64) proto.ID {
 	return proto.Unknown
 }
 
-// knownFrame tells whether a protocol of set has frames of this type. A protocol that
-// does not list its frames is believed.
+// knownFrame tells whether a protocol of set has frames of this type. Every protocol
+// over TCP that has frames has the frame "stream", too.
 func knownFrame(c *compiler, set uint64, typ string) bool {
 	for i, p := range c.table.Rows() {
 		if set&appBit(proto.ID(i+1)) == 0 {
 			continue
 		}
-		if p.Frames == nil {
+		if len(p.Frames) > 0 && typ == "stream" && p.Transport&proto.TCP != 0 {
 			return true
 		}
 		for _, f := range p.Frames {
@@ -76,5 +90,5 @@ func knownFrame(c *compiler, set uint64, typ string) bool {
 			}
 		}
 	}
-	return typ == "stream"
+	return false
 }

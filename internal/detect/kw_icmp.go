@@ -2,7 +2,6 @@ package detect
 
 import (
 	"encoding/binary"
-	"strings"
 
 	"mirador/internal/packet"
 	"mirador/internal/rule"
@@ -48,15 +47,11 @@ func hasEcho(p *packet.Parsed) bool {
 }
 
 func setICMPID(b *builder, o *rule.Option) error {
-	o2 := *o
-	o2.Value = strings.Trim(o.Value, `" `)
-	return b.packetNumber(&o2, 16, func(p *packet.Parsed) (uint64, bool) { return echoField(p, 4) })
+	return b.plainNumber(o, 16, false, func(p *packet.Parsed) (uint64, bool) { return echoField(p, 4) })
 }
 
 func setICMPSeq(b *builder, o *rule.Option) error {
-	o2 := *o
-	o2.Value = strings.Trim(o.Value, `" `)
-	return b.packetNumber(&o2, 16, func(p *packet.Parsed) (uint64, bool) { return echoField(p, 6) })
+	return b.plainNumber(o, 16, false, func(p *packet.Parsed) (uint64, bool) { return echoField(p, 6) })
 }
 
 func echoField(p *packet.Parsed, off int) (uint64, bool) {

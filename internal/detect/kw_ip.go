@@ -42,6 +42,23 @@ func (k *numberCheck) match(w *Worker) bool {
 	return ok && k.u.Match(v)
 }
 
+// plainNumber sets up a keyword for a decimal number of width bits that knows no
+// comparison but, with not, an exclamation mark before it.
+func (b *builder) plainNumber(o *rule.Option, width int, not bool, get numberOf) error {
+	u := rule.Uint{}
+	s := strings.TrimSpace(o.Value)
+	if rest, ok := strings.CutPrefix(s, "!"); ok && not {
+		u.Op, s = rule.UintNe, strings.TrimSpace(rest)
+	}
+	n, err := strconv.ParseUint(s, 10, width)
+	if err != nil {
+		return refuse(0, "this keyword takes no comparison and no range", "%s is not a number from 0 to %d", quote(s), ^uint64(0)>>(64-width))
+	}
+	u.A = n
+	b.packetCheck(&numberCheck{get, u})
+	return nil
+}
+
 // packetNumber sets up a keyword for a number of width bits.
 func (b *builder) packetNumber(o *rule.Option, width int, get numberOf) error {
 	u, err := rule.ParseUint(o.Value, width, nil)
@@ -59,15 +76,25 @@ func setTTL(b *builder, o *rule.Option) error {
 }
 
 func setTOS(b *builder, o *rule.Option) error {
-	return b.packetNumber(o, 8, func(p *packet.Parsed) (uint64, bool) {
-		return uint64(p.TOS), hasIP(p) && p.IPVersion == 4
-	})
+	get := func(p *packet.Parsed) (uint64, bool) { return uint64(p.TOS), hasIP(p) && p.IPVersion == 4 }
+	rest, not := strings.CutPrefix(strings.TrimSpace(o.Value), "!")
+	if rest = strings.TrimSpace(rest); rest == "" || rest[0]|0x20 != 'x' {
+		return b.plainNumber(o, 8, true, get)
+	}
+	n, err := strconv.ParseUint(rest[1:], 16, 8)
+	if err != nil {
+		return refuse(0, "write 0 to 255, or hex with an x before it", "%s is not a type of service", quote(rest))
+	}
+	u := rule.Uint{A: n}
+	if not {
+		u.Op = rule.UintNe
+	}
+	b.packetCheck(&numberCheck{get, u})
+	return nil
 }
 
 func setIPID(b *builder, o *rule.Option) error {
-	o2 := *o
-	o2.Value = strings.Trim(o.Value, `"`)
-	return b.packetNumber(&o2, 16, func(p *packet.Parsed) (uint64, bool) {
+	return b.plainNumber(o, 16, false, func(p *packet.Parsed) (uint64, bool) {
 		return uint64(p.IPID), hasIP(p) && p.IPVersion == 4
 	})
 }
@@ -173,12 +200,12 @@ func ipProtoNumber(name string) (uint8, bool) {
 	return 0, false
 }
 
-// setIPProto narrows the set of protocols of the header; several ip_proto add up as
-// conditions that all hold, and negated ones take away.
+// setIPProto narrows the set of protocols of a rule for any protocol. Several ip_proto
+// are conditions that all hold: one < and one > make a range, negated ones take away.
 func setIPProto(b *builder, o *rule.Option) error {
 	s := strings.TrimSpace(o.Value)
 	op := byte('=')
-	if s != "" && strings.IndexByte("!<>=", s[0]) >= 0 {
+	if s != "" && strings.IndexByte("!<>", s[0]) >= 0 {
 		op = s[0]
 		s = strings.TrimSpace(s[1:])
 	}
@@ -190,6 +217,13 @@ func setIPProto(b *builder, o *rule.Option) error {
 		}
 		n = uint64(v)
 	}
+	if x := b.c.nets[b.r.Proto]; x == nil || x.nums != nil {
+		return refuse(0, "write alert ip", "goes with rules for every IP protocol only, not with %s", quote(b.r.Proto))
+	}
+	if b.ipProtos != "" && (op == '=' || strings.IndexByte(b.ipProtos, '=') >= 0 || op != '!' && strings.IndexByte(b.ipProtos, op) >= 0) {
+		return refuse(0, "", "%c %s does not go with the ip_proto before it", op, s)
+	}
+	b.ipProtos += string(op)
 	var set ipProtos
 	for i := range 256 {
 		p := uint64(i)
@@ -203,7 +237,7 @@ func setIPProto(b *builder, o *rule.Option) error {
 		}
 	}
 	if set == (ipProtos{}) {
-		return refuse(0, "", "contradicts the protocol of the rule")
+		return refuse(0, "", "contradicts the ip_proto before it")
 	}
 	b.s.protos = b.c.internIPs(set)
 	b.onlyDE, b.onlyPD = false, false
@@ -307,11 +341,11 @@ func setFragbits(b *builder, o *rule.Option) error {
 				return refuse(i, "", "more than one modifier")
 			}
 			k.mode = c
-		case 'M', 'm':
+		case 'M':
 			k.bits |= 1
-		case 'D', 'd':
+		case 'D':
 			k.bits |= 2
-		case 'R', 'r':
+		case 'R':
 			k.bits |= 4
 		case ' ':
 		default:
@@ -326,9 +360,21 @@ func setFragbits(b *builder, o *rule.Option) error {
 }
 
 func setFragoffset(b *builder, o *rule.Option) error {
-	return b.packetNumber(o, 16, func(p *packet.Parsed) (uint64, bool) {
-		return uint64(p.FragOffset) >> 3, hasIP(p)
-	})
+	get := func(p *packet.Parsed) (uint64, bool) { return uint64(p.FragOffset) >> 3, hasIP(p) }
+	s := strings.TrimSpace(o.Value)
+	if s == "" || s[0] != '<' && s[0] != '>' {
+		return b.plainNumber(o, 16, false, get)
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(s[1:]), 10, 16)
+	if err != nil {
+		return refuse(1, "", "%s is not a number from 0 to 65535", quote(s[1:]))
+	}
+	u := rule.Uint{Op: rule.UintLt, A: n}
+	if s[0] == '>' {
+		u.Op = rule.UintGt
+	}
+	b.packetCheck(&numberCheck{get, u})
+	return nil
 }
 
 type sameIPCheck struct{}
@@ -340,6 +386,7 @@ func (sameIPCheck) match(w *Worker) bool {
 
 func setSameIP(b *builder, _ *rule.Option) error {
 	b.check(sameIPCheck{}, false)
+	b.pktOnly = true
 	return nil
 }
 
@@ -369,6 +416,9 @@ func (k *vlanCheck) match(w *Worker) bool {
 // setVLANID: id, or "id,layer" with layer 0..2, any, all, or from the end.
 func setVLANID(b *builder, o *rule.Option) error {
 	value, layer, has := strings.Cut(o.Value, ",")
+	if strings.HasSuffix(value, " ") {
+		return refuse(len(value), "", "white space before the comma")
+	}
 	u, err := rule.ParseUint(value, 16, nil)
 	if err != nil {
 		return refuse(0, "", "%v", err)
@@ -416,7 +466,7 @@ func setVLANLayers(b *builder, o *rule.Option) error {
 	if err != nil {
 		return refuse(0, "", "%v", err)
 	}
-	if u.A > packet.MaxVLAN {
+	if max(u.A, u.B) > packet.MaxVLAN && u.Op != rule.UintMask && u.Op != rule.UintNotMask {
 		return refuse(0, "", "at most %d layers are decoded", packet.MaxVLAN)
 	}
 	b.packetCheck(&numberCheck{func(p *packet.Parsed) (uint64, bool) { return uint64(p.NVLAN), true }, u})

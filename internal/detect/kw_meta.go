@@ -24,10 +24,16 @@ func metaKeywords() []keyword {
 	}
 }
 
-func setPrefilter(b *builder, _ *rule.Option) error {
-	if b.r.Options[0].Name == "prefilter" {
-		return refuse(0, "put it behind the keyword meant", "there is no keyword before it")
+func setPrefilter(b *builder, o *rule.Option) error {
+	for i := range b.r.Options {
+		before := &b.r.Options[i]
+		if before.Off >= o.Off {
+			break
+		}
+		if before.Name != "flow" && before.Name != "prefilter" && !rule.IsGeneral(before.Name) {
+			b.s.flag |= sigPrefilter
+			return nil
+		}
 	}
-	b.s.flag |= sigPrefilter
-	return nil
+	return refuse(0, "put it behind the keyword meant", "there is no keyword before it")
 }

@@ -95,9 +95,6 @@ func (a *configAction) apply(w *Worker) {
 
 // setConfig: logging disable, type tx, scope tx. Suricata 8 rules/config.
 func setConfig(b *builder, o *rule.Option) error {
-	if b.r.Action != rule.ActionConfig {
-		return refuse(0, "write config as the action of the rule", "goes with the action config only")
-	}
 	a := &configAction{}
 	off := false
 	for _, it := range rule.SplitList(o.Value) {

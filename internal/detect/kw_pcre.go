@@ -215,6 +215,9 @@ func setPCRE(b *builder, o *rule.Option) error {
 	if b.cur != 0 && b.lists[b.cur].def != d {
 		return refuse(0, "", "a buffer modifier cannot follow another sticky buffer")
 	}
+	if err := b.onlyHTTP1(d); err != nil {
+		return err
+	}
 	i := b.listFor(d)
 	b.lists[i].ops = append(b.lists[i].ops, x)
 	b.lastPos = opRef{i, len(b.lists[i].ops) - 1}

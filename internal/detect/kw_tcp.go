@@ -24,15 +24,15 @@ func hasTCP(p *packet.Parsed) bool {
 }
 
 func setSeq(b *builder, o *rule.Option) error {
-	return b.packetNumber(o, 32, func(p *packet.Parsed) (uint64, bool) { return uint64(p.Seq), hasTCP(p) })
+	return b.plainNumber(o, 32, false, func(p *packet.Parsed) (uint64, bool) { return uint64(p.Seq), hasTCP(p) })
 }
 
 func setAck(b *builder, o *rule.Option) error {
-	return b.packetNumber(o, 32, func(p *packet.Parsed) (uint64, bool) { return uint64(p.Ack), hasTCP(p) })
+	return b.plainNumber(o, 32, false, func(p *packet.Parsed) (uint64, bool) { return uint64(p.Ack), hasTCP(p) })
 }
 
 func setWindow(b *builder, o *rule.Option) error {
-	return b.packetNumber(o, 16, func(p *packet.Parsed) (uint64, bool) { return uint64(p.Window), hasTCP(p) })
+	return b.plainNumber(o, 16, true, func(p *packet.Parsed) (uint64, bool) { return uint64(p.Window), hasTCP(p) })
 }
 
 func setMSS(b *builder, o *rule.Option) error {
@@ -68,71 +68,67 @@ func (k *flagsCheck) match(w *Worker) bool {
 
 func tcpFlagBit(c byte) (uint8, bool) {
 	switch c {
-	case 'S', 's':
+	case 'S':
 		return packet.SYN, true
-	case 'A', 'a':
+	case 'A':
 		return packet.ACK, true
-	case 'F', 'f':
+	case 'F':
 		return packet.FIN, true
-	case 'R', 'r':
+	case 'R':
 		return packet.RST, true
-	case 'P', 'p':
+	case 'P':
 		return packet.PSH, true
-	case 'U', 'u':
+	case 'U':
 		return packet.URG, true
-	case '1', 'C', 'c':
+	case '1', 'C':
 		return packet.CWR, true
-	case '2', 'E', 'e':
+	case '2', 'E':
 		return packet.ECE, true
-	case '0':
-		return 0, true
 	}
 	return 0, false
 }
 
-// setTCPFlags reads [modifier]<flags>[,<ignored flags>]. "R,A" ignores ACK.
+// tcpFlagBits reads letters in a row; none is refused.
+func tcpFlagBits(s string, at int) (bits uint8, err error) {
+	if s == "" {
+		return 0, refuse(at, "name flags of FSRPAUCE12", "names no flag")
+	}
+	for i := range len(s) {
+		bit, ok := tcpFlagBit(s[i])
+		if !ok {
+			return 0, refuse(at, "name flags of FSRPAUCE12", "unknown flag %q", s[i])
+		}
+		bits |= bit
+	}
+	return bits, nil
+}
+
+// setTCPFlags reads [modifier]<flags>[,<ignored flags>]; the modifier is one of + * !
+// and stands before or behind the flags. "R,A" ignores ACK, "0" is no flag.
 func setTCPFlags(b *builder, o *rule.Option) error {
 	k := &flagsCheck{}
-	flags, ignore, _ := strings.Cut(o.Value, ",")
-	flags = strings.ReplaceAll(flags, " ", "")
-	if flags == "" {
-		return refuse(0, "", "names no flag")
+	flags, ignore, two := strings.Cut(o.Value, ",")
+	flags = strings.TrimSpace(flags)
+	if flags != "" && strings.IndexByte("+*!", flags[0]) >= 0 {
+		k.mode, flags = flags[0], strings.TrimSpace(flags[1:])
 	}
-	for _, end := range [...]bool{false, true} {
-		if flags == "" {
-			break
+	if n := len(flags); n > 1 && strings.IndexByte("+*!", flags[n-1]) >= 0 {
+		if k.mode != 0 {
+			return refuse(n-1, "", "more than one modifier")
 		}
-		i := 0
-		if end {
-			i = len(flags) - 1
-		}
-		if c := flags[i]; strings.IndexByte("+*!=", c) >= 0 {
-			if k.mode != 0 {
-				return refuse(0, "", "more than one modifier")
-			}
-			k.mode = c
-			flags = flags[:i] + flags[i+1:]
+		k.mode, flags = flags[n-1], strings.TrimSpace(flags[:n-1])
+	}
+	var err error
+	if flags = strings.ReplaceAll(flags, "0", ""); flags != "" || !strings.Contains(o.Value, "0") {
+		if k.bits, err = tcpFlagBits(flags, 0); err != nil {
+			return err
 		}
 	}
-	if flags == "" {
-		return refuse(0, "", "names no flag")
-	}
-	for i := range len(flags) {
-		bit, ok := tcpFlagBit(flags[i])
-		if !ok {
-			return refuse(0, "", "unknown flag %q", flags[i])
+	if two {
+		at := len(o.Value) - len(ignore)
+		if k.ignore, err = tcpFlagBits(strings.TrimSpace(ignore), at); err != nil {
+			return err
 		}
-		k.bits |= bit
-	}
-	for i := range len(ignore) {
-		if ignore[i] == ' ' || ignore[i] == '!' {
-			continue
-		}
-		bit, ok := tcpFlagBit(ignore[i])
-		if !ok {
-			return refuse(0, "", "unknown flag %q", ignore[i])
-		}
-		k.ignore |= bit
 	}
 	b.packetCheck(k)
 	return nil

@@ -11,7 +11,7 @@ func thresholdKeywords() []keyword {
 	return []keyword{
 		{name: "threshold", arg: argNeed, setup: setThreshold, doc: "how often the rule alerts"},
 		{name: "detection_filter", arg: argNeed, setup: setDetectionFilter, doc: "alert only after a number of matches"},
-		{name: "tag", arg: argMaybe, setup: setTag, doc: "log the following packets of the flow or host"},
+		{name: "tag", arg: argNeed, setup: setTag, doc: "log the following packets of the flow or host"},
 	}
 }
 

@@ -101,7 +101,7 @@ func (a *flowbitAction) apply(w *Worker) {
 
 func setFlowbits(b *builder, o *rule.Option) error {
 	name, rest, _ := strings.Cut(o.Value, ",")
-	name, rest = strings.TrimSpace(name), strings.TrimSpace(rest)
+	rest = strings.TrimSpace(rest)
 	if name == "noalert" {
 		if rest != "" {
 			return refuse(0, "", "noalert takes no name")
@@ -204,10 +204,29 @@ func (k *flowintOp) apply(w *Worker) {
 	f.setInt(k.id, x, &w.Counters)
 }
 
+// flowintName checks the name of a flowint: a letter and at least one more of letters,
+// digits and _ . /.
+func flowintName(it rule.Item) error {
+	for i := range len(it.Text) {
+		c := it.Text[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && strings.IndexByte("_./", c) < 0) {
+			return refuse(it.Off, "", "%s is not a name", quote(it.Text))
+		}
+	}
+	if len(it.Text) < 2 {
+		return refuse(it.Off, "a name has two characters or more", "%s is not a name", quote(it.Text))
+	}
+	return nil
+}
+
 func setFlowint(b *builder, o *rule.Option) error {
 	items := rule.SplitList(o.Value)
 	if len(items) < 2 || items[0].Text == "" {
 		return refuse(0, "", "needs a name and an operation")
+	}
+	if err := flowintName(items[0]); err != nil {
+		return err
 	}
 	k := &flowintOp{id: b.c.shared.names.id(items[0].Text)}
 	test := true
@@ -247,6 +266,9 @@ func setFlowint(b *builder, o *rule.Option) error {
 		case items[2].Text[0] >= '0' && items[2].Text[0] <= '9':
 			return refuse(items[2].Off, "", "%s is not a 32-bit number", quote(items[2].Text))
 		default:
+			if err := flowintName(items[2]); err != nil {
+				return err
+			}
 			k.isVar, k.other = true, b.c.shared.names.id(items[2].Text)
 		}
 	}
@@ -266,7 +288,6 @@ const (
 	trackSrc xbitTrack = iota
 	trackDst
 	trackPair
-	trackHostBoth // hostbits both: source and destination, each for itself
 	trackTx
 )
 
@@ -344,6 +365,9 @@ func (b *builder) addXbit(x *xbit) error {
 		if x.cmd == bitToggle {
 			return refuse(0, "", "toggle does not go with track tx")
 		}
+		if b.hook.name == "" && (x.cmd == bitIsSet || x.cmd == bitIsNotSet) {
+			return refuse(0, "name a hook in the header, such as http1:request_complete", "track tx needs a rule with a hook")
+		}
 	}
 	if x.cmd == bitIsSet || x.cmd == bitIsNotSet {
 		b.check(x, x.track != trackTx)
@@ -368,10 +392,6 @@ func setHostbits(b *builder, o *rule.Option) error {
 	}
 	x := &xbit{id: b.c.shared.names.id(items[1].Text), cmd: cmd, host: true, expire: 300}
 	for i, it := range items[2:] {
-		if n, err := strconv.ParseUint(it.Text, 10, 31); err == nil {
-			x.expire = int64(n)
-			continue
-		}
 		if i > 0 {
 			return refuse(it.Off, "", "unknown part %s", quote(it.Text))
 		}
@@ -380,10 +400,8 @@ func setHostbits(b *builder, o *rule.Option) error {
 			x.track = trackSrc
 		case "dst":
 			x.track = trackDst
-		case "both":
-			x.track = trackHostBoth
 		default:
-			return refuse(it.Off, "use src, dst or both", "unknown side %s", quote(it.Text))
+			return refuse(it.Off, "use src or dst", "unknown side %s", quote(it.Text))
 		}
 	}
 	return b.addXbit(x)

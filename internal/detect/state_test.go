@@ -95,20 +95,19 @@ func TestFlowbitsAndFlowints(t *testing.T) {
 		{[]string{`alert tcp any any -> any any (content:"x"; flowbits:isnotset,a; flowbits:set,a; sid:1;)`}, "1||"},
 		{[]string{`alert tcp any any -> any any (content:"x"; flowbits:toggle,a; sid:1;)`,
 			`alert tcp any any -> any any (content:"x"; flowbits:isset,b|a; sid:2;)`}, "1 2|1|1 2"},
-		{[]string{`alert tcp any any -> any any (content:"x"; flowint:n,+,1; noalert; sid:1;)`,
-			`alert tcp any any -> any any (content:"x"; flowint:n,>=,2; sid:2;)`}, "|2|2"},
-		{[]string{`alert tcp any any -> any any (content:"x"; flowint:n,notset; flowint:n,=,1; sid:1;)`,
-			`alert tcp any any -> any any (content:"x"; flowint:n,isset; flowint:n,==,1; sid:2;)`}, "1 2|2|2"},
-		{[]string{`alert tcp any any -> any any (content:"x"; flowint:n,+,1; flowint:m,=,2; noalert; sid:1;)`,
-			`alert tcp any any -> any any (content:"x"; flowint:n,==,m; sid:2;)`}, "|2|"},
+		{[]string{`alert tcp any any -> any any (content:"x"; flowint:nn,+,1; noalert; sid:1;)`,
+			`alert tcp any any -> any any (content:"x"; flowint:nn,>=,2; sid:2;)`}, "|2|2"},
+		{[]string{`alert tcp any any -> any any (content:"x"; flowint:nn,notset; flowint:nn,=,1; sid:1;)`,
+			`alert tcp any any -> any any (content:"x"; flowint:nn,isset; flowint:nn,==,1; sid:2;)`}, "1 2|2|2"},
+		{[]string{`alert tcp any any -> any any (content:"x"; flowint:nn,+,1; flowint:mm,=,2; noalert; sid:1;)`,
+			`alert tcp any any -> any any (content:"x"; flowint:nn,==,mm; sid:2;)`}, "|2|"},
 		{[]string{`alert tcp any any -> any any (content:"x"; xbits:set,b,track ip_src,expire 60; noalert; sid:1;)`,
 			`alert tcp any any -> any any (content:"x"; xbits:isset,b,track ip_src; sid:2;)`,
 			`alert tcp any any -> any any (content:"x"; xbits:isset,b,track ip_dst; sid:3;)`,
 			`alert tcp any any -> any any (content:"x"; xbits:isnotset,c,track ip_pair; sid:4;)`}, "2 4|2 4|2 4"},
 		{[]string{`alert tcp any any -> any any (content:"x"; hostbits:set,h,src; noalert; sid:1;)`,
 			`alert tcp any any -> any any (content:"x"; hostbits:isset,h,src; sid:2;)`,
-			`alert tcp any any -> any any (content:"x"; hostbits:isset,h,dst; sid:3;)`,
-			`alert tcp any any -> any any (content:"x"; hostbits:isset,h,both; sid:4;)`}, "2 4|2 4|2 4"},
+			`alert tcp any any -> any any (content:"x"; hostbits:isset,h,dst; sid:3;)`}, "2|2|2"},
 		{[]string{`alert tcp any any -> any any (pcre:"/x(\w)/, flow:v"; noalert; sid:1;)`,
 			`alert tcp any any -> any any (content:"x"; flowvar:v,"y"; sid:2;)`}, "2|2|2"},
 	} {
@@ -469,18 +468,18 @@ func TestTransactionRules(t *testing.T) {
 		e := engine(t, detect.Options{Table: tab},
 			`alert http1:request_line any any -> any any (sid:1;)`,
 			`alert http:response_started any any -> any any (sid:2;)`,
-			`alert http1:request_complete any any -> any any (http.uri; content:"/a"; sid:3;)`)
+			`alert http1:request_line any any -> any any (http.uri; content:"/a"; sid:3;)`)
 		s := newSession(t, e, tab, "http")
 		tx := s.tx(map[string]string{"http.uri": "/a"})
 		tx.Progress[0] = atLine
-		if got := s.look(proto.ToServer); got != "1" {
+		if got := s.look(proto.ToServer); got != "1 3" {
 			t.Errorf("request line: %q", got)
 		}
 		if got := s.look(proto.ToClient); got != "" {
 			t.Errorf("no response yet: %q", got)
 		}
 		tx.Advance(proto.ToServer, atDone)
-		if got := s.look(proto.ToServer); got != "1 3" && got != "3" {
+		if got := s.look(proto.ToServer); got != "1" {
 			t.Errorf("request complete: %q", got)
 		}
 		tx.Advance(proto.ToClient, atHeaders)
@@ -495,8 +494,8 @@ func TestTransactionRules(t *testing.T) {
 		}{
 			{"dns.opcode:5;", true}, {"dns.opcode:update;", true}, {"dns.opcode:!query;", true}, {"dns.opcode:<5;", false},
 			{"dns.rrtype:16;", true}, {"dns.rrtype:2;", false}, {"dns.rrtype:>0,all;", true}, {"dns.rrtype:>1,all;", false},
-			{"dns.rrtype:16,1;", true}, {"dns.rrtype:16,0;", false}, {"dns.rrtype:28,-1;", true}, {"dns.rrtype:count 3;", true},
-			{"dns.rrtype:>10,nb2;", true}, {"dns.rrtype:5,or_absent;", false}, {"dns.rrtype:16,oob_or 7;", true},
+			{"dns.rrtype:16,1;", true}, {"dns.rrtype:16,0;", false}, {"dns.rrtype:28,-1;", true}, {"dns.rrtype:28,3;", false},
+			{"dns.rrtype:>10,any;", true},
 		} {
 			e := engine(t, detect.Options{Table: tab}, "alert dns any any -> any any ("+c.body+" sid:1;)")
 			s := newSession(t, e, tab, "dns")

@@ -208,9 +208,6 @@ func (w *Worker) inspectTx(pg *protoGroup, tx proto.Tx, b *proto.TxBase) {
 }
 
 func hasEvent(have []proto.EventID, ev int16) bool {
-	if ev == anyEvent {
-		return true
-	}
 	for _, e := range have {
 		if int16(e) == ev {
 			return true
@@ -545,7 +542,7 @@ func (w *Worker) evalNumber(t *txTest, f *proto.Field, final bool) outcome {
 	if f.Uint == nil {
 		return txNo
 	}
-	if n.index == numAny && !n.cut {
+	if n.index == numAny {
 		for i := range maxInstances {
 			v, ok := f.Uint(w.p.App, w.tx, t.dir, i)
 			if !ok {
@@ -560,77 +557,40 @@ func (w *Worker) evalNumber(t *txTest, f *proto.Field, final bool) outcome {
 		}
 		return w.unless(final)
 	}
-	// All others need to know how many values there are.
+	// The others need to know how many values there are.
 	if !w.tx.Base().DirDone(t.dir) && f.Multi {
 		return txPending
 	}
-	total := 0
+	total, hits := 0, 0
 	for total < maxInstances {
-		if _, ok := f.Uint(w.p.App, w.tx, t.dir, total); !ok {
+		v, ok := f.Uint(w.p.App, w.tx, t.dir, total)
+		if !ok {
 			break
+		}
+		if n.u.Match(v) {
+			hits++
 		}
 		total++
 		if !f.Multi {
 			break
 		}
 	}
-	from, to := n.span(total)
-	hits := 0
-	for i := from; i < to; i++ {
-		if v, ok := f.Uint(w.p.App, w.tx, t.dir, i); ok && (n.only || n.u.Match(v)) {
-			hits++
+	if n.index == numAll {
+		if total > 0 && hits == total {
+			return txYes
 		}
+		return w.unless(final)
 	}
-	if n.decide(from, to, hits, func(i int) bool {
-		v, ok := f.Uint(w.p.App, w.tx, t.dir, i)
-		return ok && n.u.Match(v)
-	}) {
-		return txYes
+	at := n.at
+	if at < 0 {
+		at += total
+	}
+	if at >= 0 && at < total {
+		if v, ok := f.Uint(w.p.App, w.tx, t.dir, at); ok && n.u.Match(v) {
+			return txYes
+		}
 	}
 	return w.unless(final)
-}
-
-// span is the part of total values that is meant.
-func (n *numTest) span(total int) (from, to int) {
-	if !n.cut {
-		return 0, total
-	}
-	from, to = n.slice[0], n.slice[1]
-	if from < 0 {
-		from += total
-	}
-	if to < 0 {
-		to += total
-	}
-	if from < 0 || to > total || from >= to {
-		return 0, 0
-	}
-	return from, to
-}
-
-// decide says whether hits of the values from..to are what the rule asks for.
-func (n *numTest) decide(from, to, hits int, at func(int) bool) bool {
-	count := to - from
-	switch n.index {
-	case numAll:
-		return count > 0 && hits == count
-	case numAllOrAbsent:
-		return hits == count
-	case numOrAbsent:
-		return count == 0 || hits > 0
-	case numCount:
-		return n.count.Match(uint64(hits))
-	case numAt, numAtOr:
-		i := n.at
-		if i < 0 {
-			i += count
-		}
-		if i < 0 || i >= count {
-			return n.index == numAtOr
-		}
-		return at(from + i)
-	}
-	return hits > 0
 }
 
 // evalFileBuf looks for t's chain in the files of its direction.

@@ -94,7 +94,7 @@ type Protocol struct {
 	// "request_complete" and the like of the other side exist always. May be nil.
 	States [2][]string
 	// Frames are the types of frames the parser may open (keyword frame), without
-	// the protocol's name; nil: not said.
+	// the protocol's name.
 	Frames []string
 	// Beginnings: the parser makes use of the beginning of a datagram (Hint.Short),
 	// and Probe knows it. Others are not shown cut datagrams.
@@ -102,6 +102,10 @@ type Protocol struct {
 	// RawByChunk: the end of a Tx does not ask for raw inspection of the stream at
 	// once; windows come by their size only (or by Conn.RawNow).
 	RawByChunk bool
+	// Files are the directions in which transactions carry files, a set of DirServer
+	// and DirClient bits; NoFileNames tells that the files have no names.
+	Files       uint8
+	NoFileNames bool
 	// Unidirectional: a Tx belongs to one direction only; TxBase.Dir says which.
 	Unidirectional bool
 	// LowerEvents: records of anomalies show the names of Events as they are; else
@@ -275,17 +279,38 @@ type Field struct {
 	// never match, such as an upper-case letter in http.host. Nocase tells
 	// whether the content is case-insensitive.
 	Validate func(content []byte, nocase bool) error
+	// Case is what the contents of rules are brought into before they are looked
+	// for: the buffer has letters of that case only.
+	Case Case
+	// OneWay fields may only be used by rules that name a direction (flow).
+	OneWay bool
 
 	// Uint returns the i-th value of a Number field.
 	Uint  func(c *Conn, tx Tx, dir Dir, i int) (uint64, bool)
 	Bits  uint8             // width of the number: 8, 16, 32, 64
 	Names map[string]uint64 // names accepted instead of numbers
+	// Only, when set, are the values that a rule may ask for; there are no
+	// comparisons then.
+	Only []uint64
+	// Indexed Number fields take "any", "all" or the place of one value behind a
+	// comma.
+	Indexed bool
 
 	// Compile parses the argument of a Custom keyword.
 	Compile func(arg string) (TxMatcher, error)
 
 	Doc string // one line for docs/reference/keywords.md
 }
+
+// Case is the case of a buffer's letters.
+type Case uint8
+
+// The cases.
+const (
+	CaseAny Case = iota
+	CaseLower
+	CaseUpper
+)
 
 // TxMatcher is a compiled Custom keyword.
 type TxMatcher func(c *Conn, tx Tx, dir Dir) bool

@@ -58,14 +58,20 @@ func (p *parser) generalOption(r *Rule, o *Option, seenMsg, seenSID, seenRev *bo
 			return faultf(0, KindMeta, "given twice")
 		}
 		*seenRev = true
-		return number(o.Value, 0, &r.Rev)
+		return number(o.Value, 1, &r.Rev)
 	case "classtype":
 		return p.classtype(r, o)
 	case "priority":
+		if f := noQuotes(o.Value); f != nil {
+			return f
+		}
 		return priority(r, o.Value)
 	case "reference":
 		return p.reference(o.Value)
 	case "metadata":
+		if f := noQuotes(o.Value); f != nil {
+			return f
+		}
 		return p.metadata(o.Value)
 	case "target":
 		switch o.Value {
@@ -77,6 +83,9 @@ func (p *parser) generalOption(r *Rule, o *Option, seenMsg, seenSID, seenRev *bo
 			return &fault{0, KindMeta, "unknown value " + quoteShort(o.Value), "use src_ip or dest_ip"}
 		}
 	case "requires":
+		if f := noQuotes(o.Value); f != nil {
+			return f
+		}
 		if r.Requires == nil {
 			r.Requires = &Requires{}
 		}
@@ -93,6 +102,14 @@ func (p *parser) generalOption(r *Rule, o *Option, seenMsg, seenSID, seenRev *bo
 		if o.Value == "noalert" {
 			r.NoAlert = true
 		}
+	}
+	return nil
+}
+
+// noQuotes refuses a value in quotes.
+func noQuotes(value string) *fault {
+	if value != "" && value[0] == '"' {
+		return &fault{0, KindMeta, "the value stands in quotes", "write it without quotes"}
 	}
 	return nil
 }
@@ -127,7 +144,7 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // priority keeps the highest priority (the smallest number) of several.
 func priority(r *Rule, value string) *fault {
-	n, ok := parseUint32(unquote(value))
+	n, ok := parseUint32(value)
 	if !ok || n > 255 {
 		return faultf(0, KindMeta, "%s is not a number from 0 to 255", quoteShort(value))
 	}
@@ -145,7 +162,7 @@ func (p *parser) reference(value string) *fault {
 		return &fault{0, KindMeta, "needs a kind and a value", "write reference:url,example.com/page;"}
 	}
 	for i := range len(key) {
-		if !isLetter(key[i]) && !isDigit(key[i]) {
+		if !isLetter(key[i]) && (i == 0 || !isDigit(key[i]) && key[i] != '-' && key[i] != '_') {
 			return faultf(0, KindMeta, "%s is not a reference kind", quoteShort(key))
 		}
 	}

@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"mirador/internal/detect"
 	"mirador/internal/eve"
 	"mirador/internal/flow"
 	"mirador/internal/packet"
@@ -49,6 +50,7 @@ func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
 	dir = r.Dir
 	e.V.flags[dir] |= p.Flags
 	w.tcpState(e, s)
+	w.dp.Phase = phaseOf(s.State)
 	// What this packet acknowledges comes first: it was sent before. Data of a SYN
 	// (TCP Fast Open) waits until the handshake is over.
 	if established && (w.readApp(e, dir^1) || w.readApp(e, dir)) {
@@ -92,6 +94,19 @@ func (w *Worker) tcpState(e *entry, s *stream.Session) {
 	case stream.LastAck, stream.TimeWait, stream.Closed:
 		w.flows.SetState(e, flow.Closed)
 	}
+}
+
+// phaseOf returns the phase that keyword tcp.session calls s.
+func phaseOf(s stream.State) detect.TCPPhase {
+	switch s {
+	case stream.None:
+		return detect.NoPhase
+	case stream.SynSent, stream.SynRecv:
+		return detect.PhaseSetup
+	case stream.Established:
+		return detect.PhaseEstablished
+	}
+	return detect.PhaseClosing
 }
 
 // readApp feeds what the stream has for the application layer in direction dir.

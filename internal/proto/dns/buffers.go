@@ -11,11 +11,10 @@ func fields() []proto.Field {
 		},
 		{
 			Name: "dns.opcode", Kind: proto.Number, Bits: 8, ToServer: true, ToClient: true, Uint: opcode,
-			Names: opcodeNumbers(),
-			Doc:   "opcode of the header",
+			Doc: "opcode of the header",
 		},
 		{
-			Name: "dns.rcode", Kind: proto.Number, Bits: 8, ToServer: true, ToClient: true, Uint: rcode,
+			Name: "dns.rcode", Kind: proto.Number, Bits: 16, ToServer: true, ToClient: true, Uint: rcode,
 			Names: rcodeNumbers(),
 			Doc:   "response code of the header",
 		},
@@ -64,7 +63,7 @@ func nameFields(p string, unicast bool) []proto.Field {
 			Doc: "name of each additional record",
 		},
 		{
-			Name: p + ".response.rrname", ToServer: !unicast, ToClient: true, Multi: true, Get: responseName,
+			Name: p + ".response.rrname", ToServer: !unicast, ToClient: unicast, Multi: true, Get: responseName,
 			Doc: "every name of a response: of its questions and records, and the names in the data of CNAME, PTR, MX, NS and SOA records",
 		},
 	}
@@ -160,10 +159,6 @@ func rrtype(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) (uint64, bool) {
 		return uint64(t.Answers[i].Type), true
 	}
 	return 0, false
-}
-
-func opcodeNumbers() map[string]uint64 {
-	return map[string]uint64{"query": 0, "iquery": 1, "status": 2, "notify": 4, "update": 5, "dso": 6}
 }
 
 func rcodeNumbers() map[string]uint64 {

@@ -64,6 +64,7 @@ func Protocol() *proto.Protocol {
 func DataProtocol() *proto.Protocol {
 	return &proto.Protocol{
 		Name:      "ftp-data",
+		Files:     proto.DirServer | proto.DirClient,
 		LogName:   "ftp_data",
 		Transport: proto.TCP,
 		Configure: func(proto.Settings) (proto.Factory, error) {

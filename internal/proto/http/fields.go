@@ -52,6 +52,9 @@ func fields() []proto.Field {
 	raw := field("http.header.raw", "http_raw_header", "header block as sent", inBoth, atHeader, getRawHeader)
 	hdr.Again, hdr.Changed, hdr.Repeats = atTrailer, hasTrailer, true
 	raw.Again, raw.Changed = atTrailer, hasTrailer
+	raw.OneWay = true
+	protocol := field("http.protocol", "", "protocol of the first line", inBoth, atLine, getProtocol, "http_protocol")
+	protocol.Validate = noBlanks
 	method := field("http.method", "http_method", "method of the request", inRequest, atLine, getMethod)
 	method.Validate = noBlankEnds
 	file := stream("file.data", "", "files in requests, decoded bodies of responses", inBoth, "file_data")
@@ -61,7 +64,7 @@ func fields() []proto.Field {
 		field("http.uri.raw", "http_raw_uri", "target of the request as sent", inRequest, atLine, getRawURI),
 		method,
 		field("http.request_line", "", "first line of the request", inRequest, atLine, getLine, "http_request_line"),
-		field("http.protocol", "", "protocol of the first line", inBoth, atLine, getProtocol, "http_protocol"),
+		protocol,
 		field("http.stat_code", "http_stat_code", "status of the response", inResponse, atLine, getStatus),
 		field("http.stat_msg", "http_stat_msg", "text behind the status", inResponse, atLine, getStatusMsg),
 		field("http.response_line", "", "first line of the response", inResponse, atLine, getLine, "http_response_line"),
@@ -91,18 +94,30 @@ func fields() []proto.Field {
 }
 
 var (
-	errUpper = errors.New("http.host is in lower case; a content with upper-case letters cannot match")
-	errBlank = errors.New("a method neither begins nor ends with white space")
+	errUpper  = errors.New("http.host is in lower case; a content with upper-case letters cannot match")
+	errNocase = errors.New("http.host is in lower case; write the content so, without nocase")
+	errSpace  = errors.New("http.protocol has no white space")
+	errBlank  = errors.New("a method neither begins nor ends with white space")
 )
 
 // lowerOnly refuses contents that http.host can never hold.
 func lowerOnly(content []byte, nocase bool) error {
 	if nocase {
-		return nil
+		return errNocase
 	}
 	for _, c := range content {
 		if c >= 'A' && c <= 'Z' {
 			return errUpper
+		}
+	}
+	return nil
+}
+
+// noBlanks refuses contents that http.protocol can never hold.
+func noBlanks(content []byte, _ bool) error {
+	for _, c := range content {
+		if c == ' ' || c == '\t' {
+			return errSpace
 		}
 	}
 	return nil
@@ -114,7 +129,7 @@ func noBlankEnds(content []byte, _ bool) error {
 		return nil
 	}
 	for _, c := range [2]byte{content[0], content[len(content)-1]} {
-		if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+		if c == ' ' || c == '\t' {
 			return errBlank
 		}
 	}

@@ -25,6 +25,7 @@ func Sharing(parts *body.Ranges) *proto.Protocol {
 	return &proto.Protocol{
 		Name:      "http",
 		TxID:      true,
+		Files:     proto.DirServer | proto.DirClient,
 		Transport: proto.TCP,
 		Ports:     []uint16{80, 8080},
 		Probe:     probe,

@@ -65,6 +65,8 @@ func Protocol() *proto.Protocol { return Sharing(body.NewRanges(rangeMemcap, ran
 func Sharing(parts *body.Ranges) *proto.Protocol {
 	return &proto.Protocol{
 		Name:        "http2",
+		Files:       proto.DirServer | proto.DirClient,
+		NoFileNames: true,
 		LogName:     "http",
 		Transport:   proto.TCP,
 		Probe:       probe,

@@ -122,11 +122,7 @@ func compileSetting(arg string) (proto.TxMatcher, error) {
 		}
 	}
 	if !found {
-		n, err := strconv.ParseUint(strings.TrimSpace(name), 10, 16)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not a setting", name)
-		}
-		id = uint16(n)
+		return nil, fmt.Errorf("%q is not a setting", name)
 	}
 	test, err := comparison(cond)
 	if err != nil {

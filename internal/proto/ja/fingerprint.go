@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
 )
@@ -207,4 +208,13 @@ func appendHexList(b []byte, list []uint16) []byte {
 func appendSum(b, text []byte) []byte {
 	sum := sha256.Sum256(text)
 	return hex.AppendEncode(b, sum[:6])
+}
+
+// WholeMD5 refuses contents of rules that are no MD5 in hex: such hashes are looked
+// for whole.
+func WholeMD5(content []byte, _ bool) error {
+	if len(content) != 32 {
+		return fmt.Errorf("content %q: an MD5 has 32 digits", content)
+	}
+	return nil
 }

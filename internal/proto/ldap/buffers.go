@@ -23,7 +23,7 @@ func fields() []proto.Field {
 			Doc: "operation of the request, by name or number",
 		},
 		{
-			Name: "ldap.responses.operation", Kind: proto.Number, Bits: 8, ToClient: true, Multi: true, Names: opNumbers(),
+			Name: "ldap.responses.operation", Kind: proto.Number, Bits: 8, ToClient: true, Multi: true, Indexed: true, Names: opNumbers(),
 			Uint: func(_ *proto.Conn, tx proto.Tx, _ proto.Dir, i int) (uint64, bool) {
 				t, ok := tx.(*Tx)
 				if !ok || i >= len(t.Responses) {

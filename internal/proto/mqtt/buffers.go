@@ -130,7 +130,7 @@ func (cfg *config) fields() []proto.Field {
 		{Name: "mqtt.reason_code", Kind: proto.Number, Bits: 8, ToServer: true, ToClient: true, Multi: true, Uint: reasons,
 			Doc: "return or reason code of a message"},
 		{Name: "mqtt.connack.session_present", Kind: proto.Number, Bits: 8, ToServer: true, ToClient: true, Uint: session,
-			Names: map[string]uint64{"no": 0, "yes": 1, "false": 0, "true": 1}, Doc: "flag of a CONNACK"},
+			Only: []uint64{0, 1}, Doc: "flag of a CONNACK, 0 or 1"},
 		{Name: "mqtt.protocol_version", Kind: proto.Number, Bits: 8, ToServer: true, Uint: version,
 			Doc: "protocol version that the CONNECT of the flow named"},
 		{Name: "mqtt.qos", Kind: proto.Custom, ToServer: true, Compile: compileQoS, Doc: "QoS level of a message: 0, 1, 2"},

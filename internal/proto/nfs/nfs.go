@@ -54,6 +54,7 @@ func Protocol() *proto.Protocol {
 	names := newNames()
 	return &proto.Protocol{
 		Name:        "nfs",
+		Files:       proto.DirServer | proto.DirClient,
 		Transport:   proto.TCP | proto.UDP,
 		Ports:       []uint16{port},
 		Probe:       probe,

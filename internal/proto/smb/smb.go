@@ -79,6 +79,7 @@ func Protocol() *proto.Protocol {
 	return &proto.Protocol{
 		Name:        "smb",
 		TxID:        true,
+		Files:       proto.DirServer | proto.DirClient,
 		Transport:   proto.TCP,
 		Ports:       []uint16{445, 139},
 		Probe:       probe,

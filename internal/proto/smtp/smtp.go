@@ -88,6 +88,7 @@ func Protocol() *proto.Protocol {
 	return &proto.Protocol{
 		Name:      "smtp",
 		TxID:      true,
+		Files:     proto.DirServer,
 		Transport: proto.TCP,
 		Ports:     []uint16{25, 465, 587},
 		Probe:     probe,

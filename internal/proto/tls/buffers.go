@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/ja"
 )
 
 // Bits of the keyword ssl_state.
@@ -96,16 +97,6 @@ func fields() []proto.Field {
 }
 
 func buffers() []proto.Field {
-	upper := func(name string) func([]byte, bool) error {
-		return func(content []byte, nocase bool) error {
-			for _, c := range content {
-				if !nocase && c >= 'A' && c <= 'Z' {
-					return fmt.Errorf("%s: content %q: the buffer is lower case", name, content)
-				}
-			}
-			return nil
-		}
-	}
 	return []proto.Field{
 		{Name: "tls.sni", Aliases: []string{"tls_sni"}, ToServer: true, MinProgress: hello(),
 			Get: one(func(s *Side) []byte { return s.Hello.SNI }), Doc: "server name of the ClientHello"},
@@ -121,19 +112,19 @@ func buffers() []proto.Field {
 			Get: fromCert(func(s *Side) []byte { return s.Cert.Subject }), Doc: "subject of the certificate"},
 		{Name: "tls.cert_issuer", Aliases: []string{"tls_cert_issuer"}, ToServer: true, ToClient: true, MinProgress: certs(),
 			Get: fromCert(func(s *Side) []byte { return s.Cert.Issuer }), Doc: "issuer of the certificate"},
-		{Name: "tls.cert_serial", Aliases: []string{"tls_cert_serial"}, ToServer: true, ToClient: true, MinProgress: certs(),
+		{Name: "tls.cert_serial", Aliases: []string{"tls_cert_serial"}, ToServer: true, ToClient: true, MinProgress: certs(), Validate: serialForm, Case: proto.CaseUpper,
 			Get: fromCert(func(s *Side) []byte { return s.Cert.Serial }), Doc: "serial number, upper-case hex with colons"},
-		{Name: "tls.cert_fingerprint", Aliases: []string{"tls_cert_fingerprint"}, ToServer: true, ToClient: true, MinProgress: certs(),
+		{Name: "tls.cert_fingerprint", Aliases: []string{"tls_cert_fingerprint"}, ToServer: true, ToClient: true, MinProgress: certs(), Validate: fingerprintForm, Case: proto.CaseLower,
 			Get: fromCert((*Side).Fingerprint), Doc: "SHA-1 of the certificate, lower-case hex with colons"},
 		{Name: "tls.certs", ToServer: true, ToClient: true, MinProgress: certs(), Multi: true,
 			Get: list(func(s *Side) [][]byte { return s.Chain }), Doc: "each certificate of the chain, DER"},
 		{Name: "tls.subjectaltname", ToClient: true, MinProgress: certs(), Multi: true,
 			Get: list(func(s *Side) [][]byte { return s.Cert.Names }), Doc: "each subject alternative name"},
-		{Name: "ja3.hash", Aliases: []string{"ja3_hash"}, ToServer: true, MinProgress: hello(), Validate: upper("ja3.hash"),
+		{Name: "ja3.hash", Aliases: []string{"ja3_hash"}, ToServer: true, MinProgress: hello(), Validate: ja.WholeMD5, Case: proto.CaseLower,
 			Get: one(func(s *Side) []byte { _, h := s.JA3(false); return h }), Doc: "JA3 of the ClientHello"},
 		{Name: "ja3.string", Aliases: []string{"ja3_string"}, ToServer: true, MinProgress: hello(),
 			Get: one(func(s *Side) []byte { t, _ := s.JA3(false); return t }), Doc: "the text JA3 hashes"},
-		{Name: "ja3s.hash", ToClient: true, MinProgress: hello(), Validate: upper("ja3s.hash"),
+		{Name: "ja3s.hash", ToClient: true, MinProgress: hello(), Validate: ja.WholeMD5, Case: proto.CaseLower,
 			Get: one(func(s *Side) []byte { _, h := s.JA3(true); return h }), Doc: "JA3S of the ServerHello"},
 		{Name: "ja3s.string", ToClient: true, MinProgress: hello(),
 			Get: one(func(s *Side) []byte { t, _ := s.JA3(true); return t }), Doc: "the text JA3S hashes"},
@@ -142,11 +133,30 @@ func buffers() []proto.Field {
 	}
 }
 
+// serialForm refuses contents that no serial number can hold.
+func serialForm(content []byte, _ bool) error {
+	if len(content) > 2 && bytes.IndexByte(content, ':') < 0 {
+		return fmt.Errorf("content %q: the octets of a serial number are parted by colons", content)
+	}
+	return nil
+}
+
+// fingerprintForm refuses contents that are no SHA-1 with colons.
+func fingerprintForm(content []byte, _ bool) error {
+	if len(content) != 59 {
+		return fmt.Errorf("content %q: a fingerprint has 20 octets in hex, parted by colons", content)
+	}
+	return nil
+}
+
 func matchers() []proto.Field {
 	cert := func(name, doc string, compile func(string) (proto.TxMatcher, error)) proto.Field {
 		return proto.Field{Name: name, Kind: proto.Custom, ToServer: true, ToClient: true, MinProgress: certs(),
 			Compile: compile, Doc: doc}
 	}
+	response := func(f proto.Field) proto.Field { f.ToServer = false; return f }
+	store := cert("tls.store", "keep the certificate chain", compileStore)
+	store.Aliases = []string{"tls_store"}
 	any := func(name, doc string, compile func(string) (proto.TxMatcher, error)) proto.Field {
 		return proto.Field{Name: name, Kind: proto.Custom, ToServer: true, ToClient: true, Compile: compile, Doc: doc}
 	}
@@ -163,9 +173,9 @@ func matchers() []proto.Field {
 			compileDate(func(s *Side) int64 { return s.Cert.NotBefore })),
 		cert("tls_cert_notafter", "end of the certificate's validity: a date, >date, <date, date<>date",
 			compileDate(func(s *Side) int64 { return s.Cert.NotAfter })),
-		cert("tls_cert_valid", "the certificate is valid at the time of the packet", compileValid(true)),
-		cert("tls_cert_expired", "the certificate is no longer valid at the time of the packet", compileValid(false)),
-		cert("tls.store", "keep the certificate chain", compileStore),
+		response(cert("tls_cert_valid", "the certificate is valid at the time of the packet", compileValid(true))),
+		response(cert("tls_cert_expired", "the certificate is no longer valid at the time of the packet", compileValid(false))),
+		store,
 		any("tls.version", "version of this side: 1.0, 1.1, 1.2, 1.3 or a number like 0x7f12", compileVersion),
 		any("ssl_version", "version of this side: sslv2, sslv3, tls1.0 .. tls1.3, negated with !, lists with commas", compileSSLVersion),
 		any("ssl_state", "handshake message seen: client_hello, server_hello, client_keyx, server_keyx, unknown; joined with |", compileState),
@@ -183,6 +193,8 @@ func chainLen(_ *proto.Conn, tx proto.Tx, dir proto.Dir, i int) (uint64, bool) {
 var (
 	errNoArgument = errors.New("needs an argument")
 	errArgument   = errors.New("takes no argument")
+	errQuotes     = errors.New("the argument must stand in double quotes")
+	errInside     = errors.New("the exclamation mark stands before the quotes")
 )
 
 // text takes the quotes and a leading ! off an argument.
@@ -200,11 +212,23 @@ func text(arg string) (s string, negated bool, err error) {
 	return s, negated, nil
 }
 
+// quotedText is text for keywords whose argument must be quoted.
+func quotedText(arg string) (s string, negated bool, err error) {
+	bare := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(arg), "!"))
+	if len(bare) < 2 || bare[0] != '"' || bare[len(bare)-1] != '"' {
+		return "", false, errQuotes
+	}
+	if bare[1] == '!' {
+		return "", false, errInside
+	}
+	return text(arg)
+}
+
 // within makes a keyword that looks for its argument in a value of the
 // certificate. Without certificate nothing matches, not even a negation.
 func within(f func(s *Side) []byte, lower bool) func(string) (proto.TxMatcher, error) {
 	return func(arg string) (proto.TxMatcher, error) {
-		s, negated, err := text(arg)
+		s, negated, err := quotedText(arg)
 		if err != nil {
 			return nil, err
 		}
@@ -307,9 +331,9 @@ func compileStore(arg string) (proto.TxMatcher, error) {
 }
 
 func compileVersion(arg string) (proto.TxMatcher, error) {
-	s, negated, err := text(arg)
-	if err != nil {
-		return nil, err
+	s := strings.TrimSpace(arg)
+	if s == "" {
+		return nil, errNoArgument
 	}
 	var want uint16
 	switch s {
@@ -324,14 +348,14 @@ func compileVersion(arg string) (proto.TxMatcher, error) {
 	default:
 		hex, ok := strings.CutPrefix(s, "0x")
 		n, err := strconv.ParseUint(hex, 16, 16)
-		if !ok || err != nil {
-			return nil, fmt.Errorf("%q is no version", s)
+		if !ok || err != nil || len(hex) != 4 {
+			return nil, fmt.Errorf("%q is no version: 1.0 to 1.3, or 0x and four hex digits", s)
 		}
 		want = uint16(n)
 	}
 	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir) bool {
 		s := of(tx, dir)
-		return s != nil && s.Version != 0 && (s.Version == want) != negated
+		return s != nil && s.Version != 0 && s.Version == want
 	}, nil
 }
 
