@@ -56,4 +56,8 @@ print("""
 - `smtp.extended` shows subject, message id and the like (8.0.7 shows them only with `custom`).
 - `metadata: {}`, which Suricata writes when a rule counts by flow and there is nothing to show, is left out.
 - SIP over TCP honours Content-Length; MQTT `will` and `will_retain` are not swapped; RFB 3.8 without a password is followed.
-- Mirrored frames cut by packet length or MTU are decoded as far as they go and marked, not dropped as truncated.""")
+- Mirrored frames cut by packet length or MTU are decoded as far as they go and marked, not dropped as truncated.
+- Keywords of Suricata 9 that were easy to have are taken: ether.hdr, igmp.hdr, igmp.type, llmnr.*, sctp.*, flow.elephant, subslice, vxlan_vni.
+- Values with garbage behind them, which Suricata reads up to the garbage (`rev:1x`, `fragoffset:5abc`, `urilen:1,2`, `dnp3_obj:x`, dates of year 1), are refused.
+- `xbits:set,name` without track, `flowbits:set,a|b`, and contents that cannot fit `urilen` or `bsize:<=N` load in Suricata and can never do what they say; here they are refused.
+- `template2` is a left-over of Suricata's examples and is not known here.""")

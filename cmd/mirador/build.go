@@ -40,6 +40,7 @@ type engineParams struct {
 	rules      []string // files, directories or globs
 	dataDir    string
 	profile    func() int64 // a clock in nanoseconds: count what each rule costs
+	traceSID   uint32       // the rule that rules why follows
 }
 
 // loadFlat reads the configuration and the command line's settings.
@@ -134,7 +135,7 @@ func (e *engine) compileRules(p *engineParams, rules []*rule.Rule, problems []ru
 	if e.shared == nil {
 		e.shared = detect.NewShared(detect.SharedOptions{})
 	}
-	o.Shared, o.Profile = e.shared, p.profile
+	o.Shared, o.Profile, o.TraceSID = e.shared, p.profile, p.traceSID
 	e.detect, e.report = detect.Compile(rules, o)
 	e.problems = append(e.problems, e.report.Problems...)
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mirador/internal/demo"
+	"mirador/internal/pkttest"
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +38,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ports": scriptPorts, "await": scriptAwait, "http": scriptHTTP, "story": scriptStory, "signal": scriptSignal,
-			"account": scriptAccount,
+			"account": scriptAccount, "conversation": scriptConversation,
 		},
 	})
 }
@@ -154,4 +155,41 @@ func scriptSignal(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("process id %d", pid)
 	}
 	ts.Check(syscall.Kill(pid, signals[args[1]]))
+}
+
+// scriptConversation writes a capture: conversation FILE.pcap TALK. A line of TALK is
+// "tcp CLIENT SERVER" or "udp CLIENT SERVER", which begins a flow, or what the client (>)
+// or the server (<) of the last one sends, with Go's escapes.
+func scriptConversation(ts *testscript.TestScript, _ bool, args []string) {
+	var frames []pkttest.Sent
+	var f *pkttest.Flow
+	end := func() {
+		if f != nil {
+			frames = append(frames, f.Frames...)
+		}
+	}
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		switch word, rest, _ := strings.Cut(strings.TrimSpace(line), " "); word {
+		case "tcp", "udp":
+			end()
+			client, server, _ := strings.Cut(rest, " ")
+			f = pkttest.UDP(client, server)
+			if word == "tcp" {
+				f = pkttest.TCP(client, server)
+			}
+			if n := len(frames); n > 0 {
+				f.Now = frames[n-1].Time + 1e6
+			}
+		case ">", "<":
+			data, err := strconv.Unquote("\"" + rest + "\"")
+			ts.Check(err)
+			if word == ">" {
+				f.ToServer(data)
+			} else {
+				f.ToClient(data)
+			}
+		}
+	}
+	end()
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pkttest.Pcap(frames), 0o644))
 }

@@ -183,6 +183,13 @@ func (n *node) start() error {
 		Failed: func(input string, err error) {
 			n.log.Error("cannot receive", "input", input, "error", err)
 		},
+		Present: func(input string, there bool) {
+			if there {
+				n.log.Info("the interface is back, receiving again", "input", input)
+			} else {
+				n.log.Warn("the interface is gone, nothing is received until it is back", "input", input)
+			}
+		},
 		Seed: uint32(n.seed),
 	})
 	if err != nil {

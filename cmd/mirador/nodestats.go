@@ -19,6 +19,10 @@ func (n *node) Status() web.Status {
 	s := web.Status{OK: ok, State: state, Detail: detail, Balanced: true, Version: version(), Uptime: time.Since(n.started)}
 	if live := n.live.Load(); live != nil {
 		s.Balanced = live.Balanced()
+		if gone := live.Gone(); len(gone) > 0 && s.OK {
+			// Nothing arrives here until it is back.
+			s.OK, s.State, s.Detail = false, "interface_gone", strings.Join(gone, ", ")
+		}
 	}
 	return s
 }
@@ -45,7 +49,8 @@ func (n *node) Stats() *web.Stats {
 		out.Workers = append(out.Workers, web.Worker{ID: w.Worker, Time: time.Unix(0, w.Time).UTC(), Ledger: ledgerOf(&w.Ledger), Counters: countersOf(w.Counters)})
 	}
 	for _, in := range s.Inputs {
-		out.Inputs = append(out.Inputs, web.Input{Name: in.Name, Steered: in.Steered, Why: in.Why, Drops: in.Drops, QueueFull: in.QueueFull, Failures: in.Failures})
+		out.Inputs = append(out.Inputs, web.Input{Name: in.Name, Steered: in.Steered, Why: in.Why, Drops: in.Drops, QueueFull: in.QueueFull, Failures: in.Failures,
+			Gone: in.Gone, Replugs: in.Replugs})
 	}
 	for i := range s.Sources {
 		r := &s.Sources[i]

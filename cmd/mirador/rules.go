@@ -23,7 +23,7 @@ func rulesCommand() *cobra.Command {
 			return fail(exitUsage, "mirador rules --help", "rules needs a subcommand")
 		},
 	}
-	c.AddCommand(rulesCheckCommand(), rulesExplainCommand(), rulesStatsCommand(), rulesKeywordsCommand(), rulesUpdateCommand())
+	c.AddCommand(rulesCheckCommand(), rulesExplainCommand(), rulesWhyCommand(), rulesStatsCommand(), rulesKeywordsCommand(), rulesUpdateCommand())
 	return c
 }
 

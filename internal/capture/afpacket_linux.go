@@ -47,6 +47,7 @@ type AFPacket struct {
 	bytes     atomic.Uint64
 	truncated atomic.Uint64
 	replugs   atomic.Uint64
+	gone      atomic.Bool
 }
 
 // ringGroup is what the rings of one OpenAFPacket share: the fanout group, which is
@@ -385,6 +386,7 @@ func (a *AFPacket) unplug() {
 	a.fd = -1
 	a.mu.Unlock()
 	a.mapped++
+	a.gone.Store(true)
 	a.ring.close()
 	a.ring = ring{fd: -1}
 }
@@ -398,6 +400,7 @@ func (a *AFPacket) replug(wait time.Duration) error {
 	}
 	if err := a.open(); err == nil {
 		a.replugs.Add(1)
+		a.gone.Store(false)
 		return nil
 	} else if errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("capture on %q again: %w", a.opts.Iface, err)
@@ -526,8 +529,13 @@ func (a *AFPacket) Stats() Stats {
 		Freezes:   freezes,
 		Truncated: a.truncated.Load(),
 		Replugs:   a.replugs.Load(),
+		Gone:      a.gone.Load(),
 	}
 }
+
+// Gone tells whether the interface is not there now. It is cheap enough to ask after
+// every Read.
+func (a *AFPacket) Gone() bool { return a.gone.Load() }
 
 // Close wakes a waiting Read and frees the ring.
 func (a *AFPacket) Close() error {

@@ -88,6 +88,7 @@ type Stats struct {
 	Truncated uint64 // frames that were cut because they were larger than a slot
 	Freezes   uint64 // AF_PACKET: times the ring was full
 	Replugs   uint64 // AF_PACKET: times the interface went away and came back
+	Gone      bool   // AF_PACKET: the interface is not there now
 }
 
 // FormatError is what stopped the reading of a capture file. All frames before Offset

@@ -478,11 +478,13 @@ func TestAFPacketReplug(t *testing.T) {
 	read("after down and up")
 
 	w.near.Delete(t, "cap0")
-	polls = 0
-	settle(func() bool { polls++; return polls > 3 })
+	settle(func() bool { return rs[0].Gone() && rs[1].Stats().Gone })
 	netlab.Veth(t, w.near, "cap0", w.far, "send0")
 	w.plug(t)
 	settle(func() bool { return rs[0].Stats().Replugs == 1 && rs[1].Stats().Replugs == 1 })
+	if rs[0].Gone() || rs[1].Gone() {
+		t.Error("an interface that is back counts as gone")
+	}
 	w.send(t, frame)
 	read("after it was made anew")
 	for _, r := range rs {

@@ -10,9 +10,8 @@ type bitKey struct {
 }
 
 type bitShard struct {
-	mu   sync.Mutex       // guards m
-	m    map[bitKey]int64 // when it ends, Unix nanoseconds
-	full uint64
+	mu sync.Mutex       // guards m
+	m  map[bitKey]int64 // when it ends, Unix nanoseconds
 }
 
 // bitKey returns the key an xbit is about.
@@ -75,7 +74,7 @@ func (s *Shared) changeBit(k *bitKey, x *xbit, now int64) {
 		return
 	}
 	if !ok && len(sh.m) >= s.maxBits && !sh.prune(now) {
-		sh.full++
+		s.full.bits.Add(1)
 		return
 	}
 	if sh.m == nil {

@@ -180,8 +180,12 @@ func (c *compiler) build(r *rule.Rule) ([]*sig, []rule.Problem) {
 			}
 			return nil, []rule.Problem{r.Problem(int(o.Off), rule.KindOption, "unknown keyword "+quote(o.Name), "")}
 		}
+		nchecks, ntests := len(b.s.checks), len(b.number)
 		if err := b.option(k, o); err != nil {
 			return nil, []rule.Problem{b.problem(o, err)}
+		}
+		if b.traced() {
+			b.noteOption(i, nchecks, ntests)
 		}
 	}
 	if err := b.end(); err != nil {
@@ -196,6 +200,19 @@ func (c *compiler) build(r *rule.Rule) ([]*sig, []rule.Problem) {
 	}
 	s.rule.s = out[0]
 	return out, nil
+}
+
+// traced tells whether the rule is the one to be traced.
+func (b *builder) traced() bool { return b.c.opt.TraceSID != 0 && b.r.SID == b.c.opt.TraceSID }
+
+// noteOption notes that option i brought the checks and tests from nchecks and ntests on.
+func (b *builder) noteOption(i, nchecks, ntests int) {
+	for range b.s.checks[nchecks:] {
+		b.s.checkOpts = append(b.s.checkOpts, int16(i))
+	}
+	for j := ntests; j < len(b.number); j++ {
+		b.number[j].opt = int16(i + 1)
+	}
 }
 
 // problem turns a refusal into a Problem at its place.

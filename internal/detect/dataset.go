@@ -135,9 +135,16 @@ func (d *dataset) get(data []byte) (setVal, bool) {
 
 // add puts data in the set; it returns false when it was there already or there is
 // no room.
-func (d *dataset) add(data []byte) bool {
+func (d *dataset) add(data []byte, full *fullCounts) bool {
 	k, ok := d.key(data)
-	return ok && d.put(k, setVal{}) == nil
+	if !ok {
+		return false
+	}
+	err := d.put(k, setVal{})
+	if err == errSetFull {
+		full.datasets.Add(1)
+	}
+	return err == nil
 }
 
 var (

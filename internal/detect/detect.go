@@ -83,6 +83,9 @@ type Options struct {
 	// seen; 0: 32 KiB and 4 KiB.
 	FileMinInspect, FileWindow int
 
+	// TraceSID is the rule that a Trace is to follow; 0: none.
+	TraceSID uint32
+
 	// Profile, when set, reads a clock in nanoseconds: each rule then counts
 	// checks, matches and time.
 	Profile func() int64

@@ -84,7 +84,7 @@ func (b *builder) setFast(d *bufDef, o *op) {
 			}
 		}
 		// What the scan finds as a whole need not be looked for again.
-		if !d.multi && b.chop[1] == 0 && o.flag&(flagEndsWith|flagRetry) == 0 && s.flag&sigBothDirs == 0 {
+		if !b.traced() && !d.multi && b.chop[1] == 0 && o.flag&(flagEndsWith|flagRetry) == 0 && s.flag&sigBothDirs == 0 {
 			o.flag |= flagProvenByScan
 		}
 	}

@@ -83,6 +83,13 @@ func (w *Worker) frameLook(f *proto.Frame, data []byte, off uint64, eof bool) {
 	for _, num := range w.cand {
 		w.tryFrame(w.e.sigs[num], f, data, off, eof)
 	}
+	if w.trace != nil {
+		w.traceRest(func(s *sig) {
+			if s.flag&sigFrames != 0 {
+				w.evalFrame(s, f, data, off, eof)
+			}
+		}, kindTx)
+	}
 }
 
 // isFrame tells whether d means frame f of protocol app.
@@ -165,10 +172,8 @@ func (w *Worker) evalFrame(s *sig, f *proto.Frame, data []byte, off uint64, eof 
 	if !w.header(s) || !w.appMatches(s) {
 		return false
 	}
-	for _, k := range s.checks {
-		if !k.match(w) {
-			return false
-		}
+	if !w.checks(s) {
+		return false
 	}
 	for i := range s.frames {
 		b := &s.frames[i]
@@ -184,7 +189,11 @@ func (w *Worker) evalFrame(s *sig, f *proto.Frame, data []byte, off uint64, eof 
 			o = 0
 		}
 		w.win.reset(d, o, eof)
-		if !w.run(b.ops, &w.win) {
+		ok := w.look(b.ops)
+		if w.trace != nil {
+			w.trace.step(b.def.label+"; "+describeOps(b.ops), result(ok), "")
+		}
+		if !ok {
 			return false
 		}
 	}

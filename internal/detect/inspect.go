@@ -111,6 +111,9 @@ func (w *Worker) preparePacket() {
 		}
 	}
 	w.mask = m
+	if w.trace != nil {
+		w.trace.packet(w)
+	}
 }
 
 // decodeEvents looks at the rules for the events of a packet.
@@ -179,7 +182,13 @@ func (w *Worker) packetPhase() {
 		w.protoOnlyCandidates()
 	}
 	w.runPacketRules()
+	if w.trace != nil {
+		w.traceRest(w.evalOnly, kindPacket, kindLikeIPOnly, kindPacketStream, kindStream, kindAppLayer, kindProtoDetect)
+	}
 }
+
+// evalOnly is evalPacket for a trace.
+func (w *Worker) evalOnly(s *sig) { w.evalPacket(s) }
 
 func (w *Worker) scanPorts(m *portMatchers, port uint16, data []byte) {
 	if m.any != nil {
@@ -268,18 +277,17 @@ func (w *Worker) evalPacket(s *sig) (ok, stream bool) {
 	if !w.header(s) || !w.appMatches(s) {
 		return false, false
 	}
-	for _, k := range s.checks {
-		if !k.match(w) {
-			return false, false
-		}
-	}
-	if !w.packetBuffers(s) {
+	if !w.checks(s) || !w.packetBuffers(s) {
 		return false, false
 	}
 	if len(s.payload) == 0 {
 		return true, false
 	}
-	return w.payloadMatches(s)
+	ok, stream = w.payloadMatches(s)
+	if w.trace != nil {
+		w.trace.step("payload: "+describeOps(s.payload), result(ok), "")
+	}
+	return ok, stream
 }
 
 // appMatches tells whether the flow's protocol is one that s is for.
@@ -288,10 +296,11 @@ func (w *Worker) appMatches(s *sig) bool {
 		return true
 	}
 	c := w.p.App
-	if c == nil || w.p.Flow == nil {
-		return false
+	ok := c != nil && w.p.Flow != nil && s.apps&appBit(c.App) != 0
+	if w.trace != nil {
+		w.trace.app(w, s, ok)
 	}
-	return s.apps&appBit(c.App) != 0
+	return ok
 }
 
 // payloadMatches looks into the stream first and, when that has no match and the rule
@@ -301,7 +310,7 @@ func (w *Worker) payloadMatches(s *sig) (ok, stream bool) {
 	if s.flag&sigNeedStream != 0 && p.P.Proto == packet.ProtoTCP {
 		if w.mask&hasStream != 0 {
 			w.win.reset(p.Raw, 0, p.RawEnd)
-			if w.run(s.payload, &w.win) {
+			if w.look(s.payload) {
 				return true, true
 			}
 		}
@@ -313,7 +322,7 @@ func (w *Worker) payloadMatches(s *sig) (ok, stream bool) {
 		return false, false
 	}
 	w.win.reset(w.payload, 0, true)
-	return w.run(s.payload, &w.win), false
+	return w.look(s.payload), false
 }
 
 // packetBuffers looks at the packet sticky buffers of s.
@@ -328,7 +337,11 @@ func (w *Worker) packetBuffers(s *sig) bool {
 			return false
 		}
 		w.win.reset(data, 0, true)
-		if !w.run(b.ops, &w.win) {
+		ok = w.look(b.ops)
+		if w.trace != nil {
+			w.trace.step(b.def.label+"; "+describeOps(b.ops), result(ok), "")
+		}
+		if !ok {
 			return false
 		}
 	}
@@ -348,50 +361,113 @@ func (w *Worker) packetBuf(d *bufDef, c *cachedBuf, data []byte) ([]byte, bool) 
 
 // header checks what the rule's header and its flow keyword say.
 func (w *Worker) header(s *sig) bool {
+	fault := w.headFault(s)
+	if w.trace != nil {
+		w.trace.header(w, s, fault)
+	}
+	return fault == headOK
+}
+
+// headFault is the first part of header and flow keyword that does not hold.
+type headFault uint8
+
+const (
+	headOK headFault = iota
+	headNoFlow
+	headDirection
+	headNotEstablished
+	headEstablished
+	headNotFirst
+	headPseudo
+	headNotFragmented
+	headFragmented
+	headIPVersion
+	headProtocol
+	headNoIP
+	headSrcPort
+	headDstPort
+	headSrc
+	headDst
+)
+
+func (w *Worker) headFault(s *sig) headFault {
 	p := w.p
 	f := s.flag
 	if p.Flow == nil {
 		if f&sigNeedFlow != 0 || s.dirs != bothDirs {
-			return false
+			return headNoFlow
 		}
 	} else {
 		if s.dirs&dirBit(p.Dir) == 0 && f&sigBothDirs == 0 {
-			return false
+			return headDirection
 		}
-		if f&sigEstablished != 0 && !p.Established || f&sigNotEstablished != 0 && p.Established {
-			return false
+		if f&sigEstablished != 0 && !p.Established {
+			return headNotEstablished
+		}
+		if f&sigNotEstablished != 0 && p.Established {
+			return headEstablished
 		}
 	}
 	if f&(sigFlowStart|sigReal|sigOnlyFrag|sigNoFrag) != 0 {
-		if f&sigFlowStart != 0 && w.mask&isFirst == 0 || f&sigReal != 0 && w.mask&isReal == 0 {
-			return false
-		}
-		if f&sigOnlyFrag != 0 && !p.Defrag || f&sigNoFrag != 0 && p.Defrag {
-			return false
+		switch {
+		case f&sigFlowStart != 0 && w.mask&isFirst == 0:
+			return headNotFirst
+		case f&sigReal != 0 && w.mask&isReal == 0:
+			return headPseudo
+		case f&sigOnlyFrag != 0 && !p.Defrag:
+			return headNotFragmented
+		case f&sigNoFrag != 0 && p.Defrag:
+			return headFragmented
 		}
 	}
 	q := p.P
-	if s.ipVer != 0 && s.ipVer != q.IPVersion || s.protos != nil && !s.protos.has(q.Proto) {
-		return false
+	switch {
+	case s.ipVer != 0 && s.ipVer != q.IPVersion:
+		return headIPVersion
+	case s.protos != nil && !s.protos.has(q.Proto):
+		return headProtocol
+	case s.protos != nil && f&sigInvalidOK == 0 && !hasIP(q):
+		return headNoIP
+	case s.sp != nil && (q.Depth < packet.DepthTransport || !s.sp.Contains(q.SrcPort)):
+		return headSrcPort
+	case s.dp != nil && (q.Depth < packet.DepthTransport || !s.dp.Contains(q.DstPort)):
+		return headDstPort
+	case s.src != nil && !s.src.Contains((*[16]byte)(&q.Src), q.IPVersion):
+		return headSrc
+	case s.dst != nil && !s.dst.Contains((*[16]byte)(&q.Dst), q.IPVersion):
+		return headDst
 	}
-	if s.protos != nil && f&sigInvalidOK == 0 && !hasIP(q) {
-		return false
+	return headOK
+}
+
+// checks tells whether the conditions on packet, flow and shared state hold.
+func (w *Worker) checks(s *sig) bool {
+	for i, k := range s.checks {
+		ok := k.match(w)
+		if w.trace != nil {
+			w.trace.check(w, s, i, ok)
+		}
+		if !ok {
+			return false
+		}
 	}
-	if s.sp != nil && (q.Depth < packet.DepthTransport || !s.sp.Contains(q.SrcPort)) {
-		return false
+	return true
+}
+
+// look runs a chain on the window in work.
+func (w *Worker) look(ops []op) bool {
+	if w.trace != nil {
+		return w.trace.look(w, ops)
 	}
-	if s.dp != nil && (q.Depth < packet.DepthTransport || !s.dp.Contains(q.DstPort)) {
-		return false
-	}
-	if s.src != nil && !s.src.Contains((*[16]byte)(&q.Src), q.IPVersion) {
-		return false
-	}
-	return s.dst == nil || s.dst.Contains((*[16]byte)(&q.Dst), q.IPVersion)
+	return w.run(ops, &w.win)
 }
 
 // matched does what a match brings about at once, and queues the alert.
 func (w *Worker) matched(s *sig, m match) {
 	w.Counters.Matches++
+	if w.trace != nil {
+		w.trace.matched(w, s)
+	}
 	if len(w.captures) > 0 {
 		w.keepCaptures()
 	}
@@ -426,6 +502,9 @@ func (w *Worker) finishAlerts() {
 		out, action := w.thresholds(s)
 		if out == limitSuppress {
 			w.Counters.Suppressed++
+			if w.trace != nil {
+				w.trace.limited(s)
+			}
 			continue
 		}
 		if len(s.tags) > 0 {
@@ -437,6 +516,9 @@ func (w *Worker) finishAlerts() {
 				w.Counters.AlertOverflow++
 			} else {
 				w.Counters.Alerts++
+				if w.trace != nil {
+					w.trace.alerted(s)
+				}
 				w.alerts = append(w.alerts, Alert{Rule: s.rule, Action: action, Tx: m.tx, TxID: m.txID,
 					Stream: m.stream, State: m.state, Frame: m.frame, Context: m.context})
 				if w.p.Flow != nil {

@@ -132,6 +132,9 @@ func (w *Worker) ipOnlyPhase() {
 		w.cand = append(w.cand, x.dst.find(addr4(&p.Dst))...)
 	}
 	w.runPacketRules()
+	if w.trace != nil {
+		w.traceRest(w.evalOnly, kindIPOnly)
+	}
 }
 
 func addr4(a *packet.Addr) uint32 { return binary.BigEndian.Uint32(a[12:16]) }

@@ -61,7 +61,7 @@ func (o *datasetOp) test(w *Worker, b *window) verdict {
 			w.addContext(o.key, val.json)
 		}
 	case cmdSet:
-		hit = o.set.add(b.data)
+		hit = o.set.add(b.data, &w.s.full)
 	case cmdUnset:
 		hit = o.set.remove(b.data)
 	}

@@ -53,6 +53,9 @@ const (
 	// maxDatasetFile bounds a file that is loaded into a dataset or a
 	// reputation list.
 	maxDatasetFile = 1 << 30
+	// MaxTraceFlows bounds the flows that a Trace follows; packets of further ones are
+	// counted in Trace.Dropped.
+	MaxTraceFlows = 100000
 	// maxTags bounds the tagged hosts over all shards.
 	maxTags = 65536
 	// maxFlowTags bounds the tags on one flow (Suricata: 8).

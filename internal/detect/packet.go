@@ -188,7 +188,7 @@ func (f *Flow) setInt(id, val uint32, c *Counters) {
 }
 
 // setVar keeps a copy of value under name; a later value replaces an earlier one.
-func (f *Flow) setVar(name string, value []byte) {
+func (f *Flow) setVar(name string, value []byte, c *Counters) {
 	s := f.more()
 	if len(value) > maxVarLen {
 		value = value[:maxVarLen]
@@ -199,9 +199,11 @@ func (f *Flow) setVar(name string, value []byte) {
 			return
 		}
 	}
-	if len(s.vars) < maxFlowVars {
-		s.vars = append(s.vars, Var{Name: name, Value: append([]byte(nil), value...)})
+	if len(s.vars) >= maxFlowVars {
+		c.FlowBitsFull++
+		return
 	}
+	s.vars = append(s.vars, Var{Name: name, Value: append([]byte(nil), value...)})
 }
 
 func (f *Flow) setEntropy(buffer string, v float64) {

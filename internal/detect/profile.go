@@ -47,6 +47,9 @@ func (w *Worker) profileStart() int64 {
 }
 
 func (w *Worker) profileEnd(s *sig, start int64, hit bool) {
+	if w.trace != nil {
+		w.trace.end(s, hit)
+	}
 	if w.clock == nil {
 		return
 	}

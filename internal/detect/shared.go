@@ -28,6 +28,8 @@ type Shared struct {
 
 	maxLimits, maxBits, maxTags int // per shard
 
+	full fullCounts
+
 	setsMu sync.Mutex // guards sets and fresh
 	sets   map[string]*dataset
 	fresh  map[string]bool // loaded by the compile in work
@@ -56,6 +58,21 @@ func (s *Shared) beginLoad() {
 }
 
 func (s *Shared) endLoad() {}
+
+// TableFull counts what found no room in the tables that all workers share.
+type TableFull struct {
+	Thresholds uint64 // matches that alerted because their counter could not be kept
+	Bits       uint64 // xbits and hostbits not set
+	Tags       uint64 // hosts not tagged
+	Datasets   uint64 // values not put into a dataset
+}
+
+// Full returns what found no room so far. It is safe for concurrent use.
+func (s *Shared) Full() TableFull {
+	return TableFull{s.full.thresholds.Load(), s.full.bits.Load(), s.full.tags.Load(), s.full.datasets.Load()}
+}
+
+type fullCounts struct{ thresholds, bits, tags, datasets atomic.Uint64 }
 
 // hostKey names an address of a tenant.
 type hostKey struct {
@@ -114,9 +131,8 @@ type limitState struct {
 }
 
 type limitShard struct {
-	mu   sync.Mutex // guards m
-	m    map[limitKey]*limitState
-	full uint64
+	mu sync.Mutex // guards m
+	m  map[limitKey]*limitState
 }
 
 // flowLimit is a counter that belongs to a flow (track by_flow).
@@ -169,7 +185,7 @@ func (w *Worker) checkLimit(l *limit, s *sig, now int64) limitOutcome {
 	st := sh.m[k]
 	if st == nil {
 		if len(sh.m) >= w.s.maxLimits && !sh.prune(now) {
-			sh.full++
+			w.s.full.thresholds.Add(1)
 			return limitPass
 		}
 		if sh.m == nil {
@@ -200,14 +216,15 @@ func (sh *limitShard) prune(now int64) bool {
 		if st.expire < now {
 			delete(sh.m, k)
 		}
-		// The order of a map is random, so that a part of it does.
-		if looked++; looked == 256 && len(sh.m) < n {
+		if looked++; looked == pruneLook {
 			break
 		}
 	}
 	return len(sh.m) < n
 }
 
+// flowLimit returns the flow's counter of l, nil when it has too many: then the match
+// alerts.
 func (w *Worker) flowLimit(f *Flow, l *limit, s *sig) *limitState {
 	m := f.more()
 	for i := range m.limits {
@@ -217,6 +234,7 @@ func (w *Worker) flowLimit(f *Flow, l *limit, s *sig) *limitState {
 		}
 	}
 	if len(m.limits) == maxFlowLimits {
+		w.Counters.FlowBitsFull++
 		return nil
 	}
 	m.limits = append(m.limits, flowLimit{sid: s.rule.SID, gid: s.rule.GID, id: l.id})

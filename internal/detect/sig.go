@@ -101,14 +101,15 @@ type sig struct {
 	src, dst *rule.AddrSet
 	sp, dp   *rule.PortSet
 
-	checks  []check   // packet, flow and state conditions, in the order of the rule
-	pktBufs []bufTest // packet sticky buffers
-	payload []op      // contents of packet payload or stream
-	tx      [2][]txTest
-	frames  []bufTest
-	post    []action
-	limit   *limit // threshold or detection_filter of the rule itself
-	tags    []*tagSpec
+	checkOpts []int16   // of a rule to be traced: the option behind each check
+	checks    []check   // packet, flow and state conditions, in the order of the rule
+	pktBufs   []bufTest // packet sticky buffers
+	payload   []op      // contents of packet payload or stream
+	tx        [2][]txTest
+	frames    []bufTest
+	post      []action
+	limit     *limit // threshold or detection_filter of the rule itself
+	tags      []*tagSpec
 
 	// fast pattern
 	fastBuf *bufDef // nil when none; payload has kind bufPayload
@@ -159,6 +160,7 @@ const (
 // txTest is one condition on a transaction.
 type txTest struct {
 	kind   txKind
+	opt    int16 // 1 + the option it is from, for a rule to be traced
 	dir    proto.Dir
 	absent absentMode
 	hookAt uint8   // txHook: progress to be reached

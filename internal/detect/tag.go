@@ -37,7 +37,12 @@ func (w *Worker) setTags(s *sig) {
 		if sh.m == nil {
 			sh.m = make(map[hostKey][]tag)
 		}
-		if list, ok := sh.m[k]; (ok || len(sh.m) < w.s.maxTags) && !hasTag(list, sp) && len(list) < maxFlowTags {
+		list, ok := sh.m[k]
+		switch {
+		case hasTag(list, sp):
+		case !ok && len(sh.m) >= w.s.maxTags || len(list) >= maxFlowTags:
+			w.s.full.tags.Add(1)
+		default:
 			sh.m[k] = append(list, t)
 			w.s.tagged.Store(true)
 		}

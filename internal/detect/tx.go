@@ -198,12 +198,23 @@ func (w *Worker) inspectTx(pg *protoGroup, tx proto.Tx, b *proto.TxBase) {
 			}
 		}
 	}
+	if w.trace != nil {
+		defer w.traceRest(w.evalTxOnly, kindTx)
+	}
 	if len(w.cand) == 0 {
 		return
 	}
 	w.sortCandidates()
 	for _, num := range w.cand {
 		w.tryTx(w.e.sigs[num])
+	}
+}
+
+// evalTxOnly evaluates s on the transaction in work for a trace; nothing is kept.
+func (w *Worker) evalTxOnly(s *sig) {
+	var yes [2]uint32
+	if s.flag&sigFrames == 0 && w.txHeader(s) {
+		w.evalTests(s, &yes, 0)
 	}
 }
 
@@ -377,7 +388,11 @@ func (w *Worker) forget(dir proto.Dir, num uint32) {
 // txHeader checks header, flow and packet conditions, which have to hold when the rule
 // is first looked at in a transaction.
 func (w *Worker) txHeader(s *sig) bool {
-	if s.apps != 0 && s.apps&appBit(w.app) == 0 {
+	ok := s.apps == 0 || s.apps&appBit(w.app) != 0
+	if w.trace != nil {
+		w.trace.app(w, s, ok)
+	}
+	if !ok {
 		return false
 	}
 	if s.flag&sigBothDirs != 0 && w.txDir == proto.ToClient {
@@ -387,12 +402,7 @@ func (w *Worker) txHeader(s *sig) bool {
 	} else if !w.header(s) {
 		return false
 	}
-	for _, k := range s.checks {
-		if !k.match(w) {
-			return false
-		}
-	}
-	return w.packetBuffers(s)
+	return w.checks(s) && w.packetBuffers(s)
 }
 
 // swappedHeader checks the header of a rule for both sides against a packet of the
@@ -414,9 +424,16 @@ func (w *Worker) evalTests(s *sig, yes *[2]uint32, first int) outcome {
 		tests := s.tx[side]
 		for i := range tests {
 			if yes[side]&(1<<i) != 0 {
+				if w.trace != nil {
+					w.trace.test(w, s, &tests[i], txYes)
+				}
 				continue
 			}
-			switch w.evalTest(&tests[i], first) {
+			o := w.evalTest(&tests[i], first)
+			if w.trace != nil {
+				w.trace.test(w, s, &tests[i], o)
+			}
+			switch o {
 			case txNo:
 				return txNo
 			case txYes:
@@ -521,7 +538,7 @@ func (w *Worker) evalBuffer(t *txTest, f *proto.Field, final bool) outcome {
 		if f.Little != nil {
 			w.win.little = f.Little(w.tx, t.dir)
 		}
-		if w.run(t.ops, &w.win) {
+		if w.look(t.ops) {
 			return txYes
 		}
 	}
@@ -622,7 +639,7 @@ func (w *Worker) evalFileBuf(t *txTest, first int) outcome {
 			continue
 		}
 		w.win.reset(x.data, x.off, x.eof)
-		if w.run(t.ops, &w.win) {
+		if w.look(t.ops) {
 			hit = true
 			w.fileHits = append(w.fileHits, f)
 			continue

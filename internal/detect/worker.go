@@ -63,6 +63,7 @@ type Worker struct {
 	gunzip    *gzip.Reader
 	zlib      io.ReadCloser
 	clock     func() int64
+	trace     *Trace // nil but for rules why
 }
 
 // match is one matched rule of the packet in work.
@@ -102,10 +103,14 @@ func (w *Worker) Swap(e *Engine) {
 	w.machine.Forget()
 	w.machine.SetLimits(pcre.Options{MatchLimit: e.opt.PcreLimit})
 	w.clock = e.opt.Profile
+	w.SetTrace(w.trace)
 }
 
 // Engine returns the engine in use.
 func (w *Worker) Engine() *Engine { return w.e }
+
+// Shared returns the state shared with other workers.
+func (w *Worker) Shared() *Shared { return w.s }
 
 // PktVars returns what rules captured in the last packet (metadata.pktvars). Valid
 // until the next Inspect.
@@ -198,7 +203,7 @@ func (w *Worker) keepCaptures() {
 		switch w.capScopes[i] {
 		case capFlow:
 			if w.p.Flow != nil {
-				w.p.Flow.setVar(v.Name, v.Value)
+				w.p.Flow.setVar(v.Name, v.Value, &w.Counters)
 			}
 		case capPkt:
 			if len(w.pktVars) < maxPktVars {
@@ -224,4 +229,7 @@ func (w *Worker) begin(s *sig) {
 	w.captures = w.captures[:0]
 	w.capScopes = w.capScopes[:0]
 	w.fileHits = w.fileHits[:0]
+	if w.trace != nil {
+		w.trace.begin(w, s)
+	}
 }

@@ -46,6 +46,7 @@ type dedup struct {
 	seed   uint64
 	table  []digestEntry
 	pairs  map[pair]bool // true: one tenant
+	full   uint64        // pairs not kept because there are maxPairs
 }
 
 func newDedup(window int64, seed uint64) *dedup {
@@ -84,6 +85,7 @@ func (d *dedup) sameTenant(a, b *source, lag int64) bool {
 		return same
 	}
 	if len(d.pairs) >= maxPairs {
+		d.full++
 		return false
 	}
 	same = lag > 0

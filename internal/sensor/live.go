@@ -68,6 +68,9 @@ type LiveOptions struct {
 	// Failed is told about readers that fail; it may be nil, and is called at most
 	// once a second and reader.
 	Failed func(input string, err error)
+	// Present is told when the interface of an input goes away (false) and when it is
+	// back (true); it may be nil.
+	Present func(input string, there bool)
 	// Now is the wall clock in Unix nanoseconds; nil: the system's.
 	Now  func() int64
 	Seed uint32

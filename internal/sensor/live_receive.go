@@ -53,6 +53,7 @@ func (l *Live) read(r capture.Reader, b *capture.Batch, in *Input, f *failures) 
 		}
 	}
 	err := r.Read(b, wait)
+	f.watch(l, in, r)
 	switch {
 	case err == nil:
 		return !stop, true
@@ -71,6 +72,22 @@ const retryAfter = 100 * time.Millisecond
 type failures struct {
 	count    atomic.Uint64
 	reported time.Time
+	gone     bool // the interface, when last looked at
+}
+
+// watch reports when the interface that in listens on goes away and when it is back. Of
+// several readers of one interface the first one tells.
+func (f *failures) watch(l *Live, in *Input, r capture.Reader) {
+	x, ok := r.(interface{ Gone() bool })
+	if !ok || r != in.Readers[0] {
+		return
+	}
+	if gone := x.Gone(); gone != f.gone {
+		f.gone = gone
+		if l.o.Present != nil {
+			l.o.Present(in.Name, !gone)
+		}
+	}
 }
 
 func (f *failures) note(l *Live, in *Input, err error) {

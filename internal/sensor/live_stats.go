@@ -72,6 +72,8 @@ type InputState struct {
 	Drops     uint64 // by the kernel
 	QueueFull uint64
 	Failures  uint64
+	Gone      bool   // the interface is not there
+	Replugs   uint64 // times it came back
 }
 
 // Snapshot is the state of the whole sensor: what each worker counted, and the sums.
@@ -95,6 +97,7 @@ func (l *Live) Snapshot() *Snapshot {
 		s.Ledger.Add(&w.Ledger)
 		s.Counters = addCounters(s.Counters, w.Counters)
 	}
+	s.Counters = appendSharedCounters(s.Counters, l.gen.Load().Engine.Shared())
 	s.Sources = mergeSources(s.Workers)
 	for i := range l.o.Inputs {
 		in := &l.o.Inputs[i]
@@ -103,12 +106,26 @@ func (l *Live) Snapshot() *Snapshot {
 			st.Why = in.Unsteered.Error()
 		}
 		for _, r := range in.Readers {
-			st.Drops += r.Stats().Drops
+			rs := r.Stats()
+			st.Drops += rs.Drops
+			st.Gone = st.Gone || rs.Gone
+			st.Replugs = max(st.Replugs, rs.Replugs)
 		}
 		l.entrance(in, &st, s)
 		s.Inputs = append(s.Inputs, st)
 	}
 	return s
+}
+
+// Gone returns the names of the inputs whose interface is not there.
+func (l *Live) Gone() (names []string) {
+	for i := range l.o.Inputs {
+		in := &l.o.Inputs[i]
+		if x, ok := in.Readers[0].(interface{ Gone() bool }); ok && x.Gone() {
+			names = append(names, in.Name)
+		}
+	}
+	return names
 }
 
 // entrance adds what was counted before a frame reached a worker.

@@ -106,6 +106,7 @@ type rigOptions struct {
 	now     func() int64
 	mono    func() time.Duration
 	stats   time.Duration
+	present func(string, bool)
 }
 
 // loopback opens VXLAN and GENEVE sockets on free ports.
@@ -157,7 +158,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	opt.CommunityID = true
 	outs := []sensor.Output{{Options: opt, Sink: r.events}}
 	r.live, err = sensor.NewLive(sensor.LiveOptions{
-		Workers: o.workers, Inputs: r.inputs, First: gen, Outputs: outs, Drain: o.drain, Health: r.health, Now: o.now, Seed: 7, StatsInterval: o.stats,
+		Workers: o.workers, Inputs: r.inputs, First: gen, Outputs: outs, Drain: o.drain, Health: r.health, Now: o.now, Seed: 7, StatsInterval: o.stats, Present: o.present,
 		Worker: func(i int) (*sensor.Options, error) {
 			fo, err := config.Stock().Flow()
 			if err != nil {
@@ -403,7 +404,9 @@ func TestLiveSources(t *testing.T) {
 
 // The second copy of a packet that is mirrored at both ends is dropped and counted.
 func TestLiveDuplicates(t *testing.T) {
-	r := newRig(t, rigOptions{workers: 2, inputs: loopback(false)})
+	// The window is of time: on a busy machine two datagrams may be long apart.
+	wide := func(o *sensor.Options) { o.DedupWindow = int64(time.Hour) }
+	r := newRig(t, rigOptions{workers: 2, inputs: loopback(false), worker: wide})
 	const flows = 10
 	for n := range flows {
 		for _, f := range hello(n).Frames {
@@ -662,5 +665,51 @@ func TestLiveRefuses(t *testing.T) {
 	var b capture.Batch
 	if err := in[0].Readers[0].Read(&b, 0); err != capture.ErrClosed {
 		t.Errorf("reader is open after the error: %v", err)
+	}
+}
+
+// leaving is a reader whose interface goes away and comes back.
+type leaving struct {
+	capture.Reader
+	gone atomic.Bool
+}
+
+func (r *leaving) Gone() bool { return r.gone.Load() }
+
+func (r *leaving) Stats() capture.Stats {
+	s := r.Reader.Stats()
+	s.Gone = r.gone.Load()
+	return s
+}
+
+// An interface that goes away is told, shown, and told again when it is back.
+func TestLiveInterfaceGone(t *testing.T) {
+	var in *leaving
+	told := make(chan bool, 8)
+	r := newRig(t, rigOptions{present: func(_ string, there bool) { told <- there }, inputs: func(int) ([]sensor.Input, error) {
+		list, err := loopback(false)(1)
+		if err == nil {
+			in = &leaving{Reader: list[0].Readers[0]}
+			list[0].Readers[0] = in
+		}
+		return list, err
+	}})
+	if got := r.live.Gone(); got != nil {
+		t.Errorf("gone at first: %v", got)
+	}
+	in.gone.Store(true)
+	if <-told {
+		t.Error("told that it is there")
+	}
+	if got := r.live.Gone(); len(got) != 1 || !r.live.Snapshot().Inputs[0].Gone {
+		t.Errorf("gone: %v, %+v", got, r.live.Snapshot().Inputs)
+	}
+	in.gone.Store(false)
+	if !<-told {
+		t.Error("told that it is gone")
+	}
+	r.end()
+	if len(told) != 0 {
+		t.Error("told more than once")
 	}
 }

@@ -3,6 +3,7 @@ package sensor
 import (
 	"math/bits"
 
+	"mirador/internal/detect"
 	"mirador/internal/eve"
 	"mirador/internal/packet"
 	"mirador/internal/proto"
@@ -111,6 +112,12 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 		add("detect.scanned_bytes", c.Scanned)
 		add("detect.regex_limit", c.RegexLimit)
 		add("detect.recursion_limit", c.RecursionLimit)
+		add("detect.flow_state_full", c.FlowBitsFull)
+		add("detect.tx_state_full", c.StatesFull)
+		add("detect.transform_limit", c.TransformLimit)
+		if !w.opt.Live {
+			dst = appendSharedCounters(dst, w.det.Shared())
+		}
 	} else {
 		add("detect.alert", 0)
 	}
@@ -132,6 +139,9 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	add("file_store.open_files", uint64(w.filesOpen))
 	add("file_store.fs_errors", s.FileStoreErrors)
 	add("file_store.open_files_max_hit", s.FilesUntracked)
+	if w.dedup != nil {
+		add("dedup.pairs_full", w.dedup.full)
+	}
 	add("ftp.memuse", 0) // bounded by the limits of its package, not counted
 	add("ftp.memcap", 0)
 	add("memcap.pressure", 0)
@@ -180,4 +190,11 @@ func (w *Worker) LogStats(t int64) {
 		w.outs[i].buf = w.outs[i].w.Stats(w.outs[i].buf, &s)
 	}
 	w.statsLast = append(w.statsLast[:0], w.statsNow...)
+}
+
+// appendSharedCounters adds what found no room in the tables that all workers share.
+func appendSharedCounters(dst []Counter, s *detect.Shared) []Counter {
+	f := s.Full()
+	return append(dst, Counter{"detect.thresholds_full", f.Thresholds}, Counter{"detect.bits_full", f.Bits},
+		Counter{"detect.tags_full", f.Tags}, Counter{"detect.datasets_full", f.Datasets})
 }

@@ -58,6 +58,8 @@ type Options struct {
 	// OnAlert, when set, sees every alert after it was written. It must not keep
 	// its arguments.
 	OnAlert func(h *eve.Header, a *eve.Alert)
+	// Trace, when set, follows one rule (rules why).
+	Trace *detect.Trace
 	// EngineInfo, when set, describes the loaded rules for stats records.
 	EngineInfo func() []eve.Engine
 	// SimulateIPS shows drop and reject rules as blocked, as an inline engine would.
@@ -193,6 +195,7 @@ func NewWorker(o *Options) (*Worker, error) {
 	}
 	if o.Engine != nil {
 		w.det = detect.NewWorker(o.Engine, o.Shared)
+		w.det.SetTrace(o.Trace)
 		w.ruleBuf = map[*detect.Rule]*eve.RuleInfo{}
 		w.need(o.Engine)
 	}

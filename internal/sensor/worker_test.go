@@ -2,6 +2,7 @@ package sensor_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"mirador/internal/packet"
 	"mirador/internal/pkttest"
 	"mirador/internal/proto"
+	"mirador/internal/proto/http"
 	"mirador/internal/rule"
 	"mirador/internal/sensor"
 	"mirador/internal/stream"
@@ -199,4 +201,39 @@ func TestSourcesBound(t *testing.T) {
 		w.Datagram(packet.LinkVXLAN, a, packet.Addr{}, 65408, 4789, inner, len(inner), int64(i)+1)
 	}
 	balanced(t, w, sensor.MaxSources+extra)
+}
+
+// TestDedupPairsBound: beyond MaxPairs further pairs of sources count as strangers.
+func TestDedupPairsBound(t *testing.T) {
+	if same, full := sensor.JudgePairs(sensor.MaxPairs + 7); same != sensor.MaxPairs || full != 7 {
+		t.Errorf("%d pairs judged, %d without room", same, full)
+	}
+}
+
+// TestOpenFilesBound: beyond MaxOpenFiles further files are not tracked, and counted.
+func TestOpenFilesBound(t *testing.T) {
+	o, _ := workerOptions(t, `alert http any any -> any any (msg:"x"; file.data; content:"zzz"; sid:1;)`, http.Protocol())
+	o.Outputs, o.DedupWindow, o.Mirror = nil, 0, false
+	w := startWorker(t, o)
+	const extra = 5
+	at := int64(pkttest.Epoch)
+	for i := range sensor.MaxOpenFiles + extra {
+		f := pkttest.TCP(fmt.Sprintf("10.%d.%d.%d:1000", i>>16, i>>8&0xff, i&0xff), "10.200.0.1:80")
+		f.ToServer("GET /f HTTP/1.1\r\nHost: a\r\n\r\n").ToClient("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nfirst bytes")
+		for _, s := range f.Frames {
+			w.Frame(packet.LinkEthernet, s.Data, len(s.Data), at)
+		}
+	}
+	var hit uint64
+	for _, c := range w.AppendCounters(nil) {
+		if c.Name == "file_store.open_files_max_hit" {
+			hit = c.Value
+		}
+	}
+	if hit < extra {
+		t.Errorf("%d files without a tracker, want %d or more", hit, extra)
+	}
+	if err := w.Finish(); err != nil {
+		t.Error(err)
+	}
 }

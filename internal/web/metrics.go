@@ -135,6 +135,7 @@ func (e *emitter) inputs(st *Stats) {
 	for _, in := range st.Inputs {
 		e.counter("mirador_kernel_dropped_frames_total", "Frames the kernel dropped before they were received: socket buffer or ring full.", in.Drops, "input", in.Name)
 		e.counter("mirador_input_failures_total", "Failed reads.", in.Failures, "input", in.Name)
+		e.gauge("mirador_input_interface_gone", "1 while the interface that is captured on does not exist.", flag(in.Gone), "input", in.Name)
 		e.gauge("mirador_input_steered", "1 when the kernel spreads frames over the workers by the addresses inside.", flag(in.Steered), "input", in.Name)
 	}
 }

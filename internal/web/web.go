@@ -36,7 +36,7 @@ var ErrBusy = errors.New("a reload is in work")
 // Status is the answer to: may packets be sent here?
 type Status struct {
 	OK     bool   `json:"-"`
-	State  string `json:"status"` // ok, starting, stalled, draining
+	State  string `json:"status"` // ok, starting, stalled, draining, interface_gone
 	Detail string `json:"-"`      // for the management listener only
 	// Balanced tells that received = processed + drops.
 	Balanced bool          `json:"ledger_balanced"`
@@ -137,6 +137,8 @@ type Input struct {
 	Drops     uint64 `json:"kernel_drops"`
 	QueueFull uint64 `json:"queue_full"`
 	Failures  uint64 `json:"failures"`
+	Gone      bool   `json:"interface_gone"`
+	Replugs   uint64 `json:"interface_came_back"`
 }
 
 // Output is one event file.
