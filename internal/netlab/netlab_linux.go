@@ -101,6 +101,20 @@ func (n *NS) Start(t testing.TB, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// FD is the descriptor of the namespace, for calls that move a device into it.
+func (n *NS) FD() int { return int(n.fd) }
+
+// Route sends all IPv4 packets of the namespace by the interface called name to the
+// router gw.
+func (n *NS) Route(t testing.TB, name, gw string) {
+	t.Helper()
+	all := &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}
+	r := &netlink.Route{LinkIndex: n.Link(t, name).Attrs().Index, Dst: all, Gw: netip.MustParseAddr(gw).AsSlice()}
+	if err := n.nl.RouteReplace(r); err != nil {
+		t.Fatalf("route by %s: %v", gw, err)
+	}
+}
+
 // Link returns the interface called name.
 func (n *NS) Link(t testing.TB, name string) netlink.Link {
 	t.Helper()

@@ -418,3 +418,92 @@ func TestChangesUnderTraffic(t *testing.T) {
 		t.Errorf("%d of %d mirrored, counted %d: want some, not all", total, number, st.Sessions[0].Packets)
 	}
 }
+
+// A device that exists stands for an interface: the far end is somebody else's.
+func TestExistingDevice(t *testing.T) {
+	netlab.Require(t)
+	l := newLab(t)
+	l.eni("eni-a1", "subnet-a", []string{"sg-open"}, "10.0.1.10")
+	l.eni("eni-b1", "subnet-b", []string{"sg-open"}, "10.0.2.10")
+	far := netlab.New(t)
+	name := fmt.Sprintf("mirdev%d", os.Getpid()%100000)
+	mac := l.snap.Interfaces["eni-a1"].MAC
+	v := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: "far0", PeerHardwareAddr: net.HardwareAddr(mac[:])}
+	if err := netlink.LinkAdd(v); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { netlink.LinkDel(v) })
+	peer, err := netlink.LinkByName("far0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetNsFd(peer, far.FD()); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(v); err != nil {
+		t.Fatal(err)
+	}
+	far.Addr(t, "far0", "10.0.1.10/24")
+	far.Up(t, "far0")
+	far.Route(t, "far0", "10.0.1.1")
+	n, _ := l.start(t, Options{Devices: map[string]string{"eni-a1": name}})
+	go serveEcho(listen(t, n.open(t, "i-eni-b1"), "10.0.2.10:7"))
+	// Its checksum offload is on: the network makes the checksums.
+	got := false
+	if err := far.Do(func() error {
+		c, err := net.Dial("udp", "10.0.2.10:7")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for range 20 {
+			c.Write([]byte("hello"))
+			c.SetReadDeadline(time.Now().Add(250 * time.Millisecond))
+			b := make([]byte, 16)
+			if k, err := c.Read(b); err == nil && string(b[:k]) == "hello" {
+				got = true
+				return nil
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !got {
+		t.Errorf("no echo through the device: %v", n.drops())
+	}
+}
+
+// Thresholds: one check that passes is enough for a new target, then the numbers count.
+func TestHealthThresholds(t *testing.T) {
+	p := &probe{spec: probeSpec{check: ec2api.HealthCheck{Healthy: 3, Unhealthy: 2}}, live: &targetLive{}, health: initial()}
+	g := &groupHealth{targets: []*targetLive{p.live}, open: new(atomic.Bool)}
+	c := newChecker(Options{}, slog.New(slog.DiscardHandler))
+	c.groups["g"] = g
+	for i, step := range []struct {
+		ok   bool
+		want string
+		open bool
+	}{
+		{false, "initial", false}, {true, "healthy", false}, {false, "healthy", false}, {true, "healthy", false}, {false, "healthy", false}, {false, "unhealthy", true},
+		{true, "unhealthy", true}, {true, "unhealthy", true}, {false, "unhealthy", true}, {true, "unhealthy", true}, {true, "unhealthy", true}, {true, "healthy", false},
+	} {
+		reason := "Target.Timeout"
+		if step.ok {
+			reason = ""
+		}
+		c.note(p, reason, "text")
+		if p.health.State != step.want || g.open.Load() != step.open || p.live.healthy.Load() != (step.want == "healthy") {
+			t.Fatalf("step %d: %+v, all open %v, want %s, %v", i, p.health, g.open.Load(), step.want, step.open)
+		}
+	}
+	for _, tc := range []struct {
+		matcher string
+		status  int
+		want    bool
+	}{{"200", 200, true}, {"200", 201, false}, {"200-399", 399, true}, {"200,302", 302, true}, {"200,302", 301, false}, {"", 204, true}, {"", 503, false}, {"x", 200, false}} {
+		if got := matches(tc.matcher, tc.status); got != tc.want {
+			t.Errorf("matches(%q, %d) = %v", tc.matcher, tc.status, got)
+		}
+	}
+}
