@@ -212,8 +212,8 @@ func vpcExecCommand() *cobra.Command {
 		Short: "run a command within an instance of a pretend VPC",
 		Long: `Exec runs a command in the network of an instance, which is named by its tag Name or its
 id: it sees the instance's devices, addresses and resolver, and the files of this
-machine. The environment has the endpoint's address as AWS_ENDPOINT_URL no more: there
-is no way from an instance to it.`,
+machine. AWS_ENDPOINT_URL is taken out of its environment, because no way leads from an
+instance to the endpoint.`,
 		Example: `  mirador vpc exec web -- curl http://10.0.1.11/
   mirador vpc exec sensor -- mirador sensor --vxlan 10.0.2.5:4789 --rules et.rules`,
 		Args: func(c *cobra.Command, args []string) error {
