@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,8 +33,8 @@ last). It changes nothing.`,
 			if format != "table" && format != "json" {
 				return fail(exitUsage, "mirador aws plan --help", "--output %q is none of table, json", format)
 			}
-			if as != "" && as != "cli" && as != "user-data" {
-				return fail(exitUsage, "mirador aws plan --help", "--as %q is none of cli, user-data", as)
+			if !slices.Contains(planForms(), as) {
+				return fail(exitUsage, "mirador aws plan --help", "--as %q is none of %s", as, strings.Join(planForms()[1:], ", "))
 			}
 			s, text, err := f.spec(c)
 			if err != nil {
@@ -55,6 +57,8 @@ last). It changes nothing.`,
 				err = p.WriteCLI(w, f.cliOptions(client.Region()))
 			case as == "user-data":
 				err = p.WriteUserData(w)
+			case as != "":
+				err = awsFailure(writeExport(w, p, as))
 			case format == "json":
 				err = writeJSON(w, saved)
 			default:
@@ -72,7 +76,7 @@ last). It changes nothing.`,
 	fl.StringVar(&out, "out", "", "write the plan to `file`, for apply")
 	fl.StringVarP(&format, "output", "o", "table", "`form`: table or json")
 	fl.BoolVar(&asJSON, "json", false, "same as --output json")
-	fl.StringVar(&as, "as", "", "print it as `something else`: cli (AWS CLI commands), user-data (cloud-init of the software mirror for what AWS cannot mirror)")
+	fl.StringVar(&as, "as", "", "print it as `something else`: cli (AWS CLI commands), user-data (cloud-init of the software mirror for what AWS cannot mirror), cloudformation or cloudformation-yaml (a template), terraform (a module, *.tf.json)")
 	fl.BoolVar(&detailed, "detailed-exitcode", false, "exit code 2 when there is something to change")
 	fl.BoolVar(&all, "all", false, "show every change and every interface")
 	fl.StringVar(&ratesFile, "rates", "", "`file` with prices (default: list prices that come with the program)")

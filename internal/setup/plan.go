@@ -74,6 +74,7 @@ type Plan struct {
 	ids      map[string]string // of what is there, by key
 	addrs    map[string]string // address of interfaces, by id
 	names    map[string]string // DNS names of load balancers, by ARN
+	world    *Observed         // what the plan was made of
 }
 
 // Count returns how many resources are added, changed and destroyed.
@@ -133,7 +134,7 @@ func NewDestroyPlan(stack string, w *Observed) *Plan {
 
 func newPlanner(stack string, w *Observed) *planner {
 	n := &planner{w: w, stack: stack, keep: map[string]bool{}}
-	n.p = &Plan{Stack: stack, Identity: w.Identity, ids: map[string]string{}, addrs: map[string]string{}, names: map[string]string{}}
+	n.p = &Plan{Stack: stack, Identity: w.Identity, world: w, ids: map[string]string{}, addrs: map[string]string{}, names: map[string]string{}}
 	for i := range w.Balancers {
 		n.p.names[w.Balancers[i].ARN] = w.Balancers[i].DNSName
 	}
