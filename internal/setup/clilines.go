@@ -219,7 +219,7 @@ func (s *script) arg(flag, name string, x reflect.Value) []string {
 		return []string{"--default-actions", quote("Type=forward,TargetGroupArn=" + x.String())}
 	}
 	if kind, ok := strings.CutPrefix(flag, "tags:"); ok {
-		return []string{"--tag-specifications", quote("ResourceType=" + kind + ",Tags=" + tagsJSON(x.Interface().(Tags)))}
+		return []string{"--tag-specifications", quote(`[{"ResourceType":"` + kind + `","Tags":` + tagsJSON(x.Interface().(Tags)) + "}]")}
 	}
 	switch v := x.Interface().(type) {
 	case Tags:

@@ -103,10 +103,10 @@ func (p *Plan) userData(s *Source) string {
 	for i, c := range cidrs {
 		quoted[i] = jsonText(c.String())
 	}
-	line("        source: {id: %s, mac: %s, addresses: [%s], vpc-cidrs: [%s]}", s.Interface.ID, jsonText(s.Interface.MAC), strings.Join(addrs, ", "), strings.Join(quoted, ", "))
+	line("        source: {id: %s, mac: %s, addresses: [%s], vpc_cidrs: [%s]}", s.Interface.ID, jsonText(s.Interface.MAC), strings.Join(addrs, ", "), strings.Join(quoted, ", "))
 	line("      filters:")
 	line("        main:")
-	line("          network-services: [%s]", strings.Join(d.Filter.Services, ", "))
+	line("          network_services: [%s]", strings.Join(d.Filter.Services, ", "))
 	line("          rules:")
 	for i := range d.Filter.Rules {
 		line("            - {%s}", ruleYAML(&d.Filter.Rules[i]))
@@ -159,7 +159,7 @@ func ruleYAML(r *mirror.FilterRule) string {
 	for _, x := range []struct {
 		key   string
 		ports *mirror.PortRange
-	}{{"source-ports", r.SourcePorts}, {"destination-ports", r.DestinationPorts}} {
+	}{{"source_ports", r.SourcePorts}, {"destination_ports", r.DestinationPorts}} {
 		if x.ports != nil {
 			out += fmt.Sprintf(", %s: \"%d-%d\"", x.key, x.ports.From, x.ports.To)
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -63,7 +64,8 @@ func newWorld(t *testing.T, n int, o ec2api.Options) *world {
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	for _, k := range []string{"AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_ENDPOINT_URL"} {
-		t.Setenv(k, "")
+		t.Setenv(k, "") // to have it back afterwards
+		os.Unsetenv(k)
 	}
 	t.Setenv("AWS_REGION", "us-east-1")
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
