@@ -20,8 +20,8 @@ import (
 
 var errRefused = syscall.ECONNREFUSED
 
-// patience is how long a condition may take on a machine that does other things too.
-const patience = 3 * time.Minute
+// labPatience is how long a condition may take on a machine that does other things too.
+const labPatience = 3 * time.Minute
 
 // lab is a running pretend VPC.
 type lab struct {
@@ -129,14 +129,14 @@ func (l *lab) do(c *exec.Cmd) string {
 // until polls a condition.
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(labPatience)
 	defer deadline.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !f() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("not in %v: %s", patience, what)
+			t.Fatalf("not in %v: %s", labPatience, what)
 		case <-tick.C:
 		}
 	}
@@ -384,6 +384,11 @@ func TestVPC(t *testing.T) {
 	// A rule that rejects what comes in: requests are not mirrored.
 	l.must("ec2", "modify-traffic-mirror-filter-rule", "--traffic-mirror-filter-rule-id", in, "--rule-action", "reject")
 	l.must("ec2", "modify-traffic-mirror-filter-rule", "--traffic-mirror-filter-rule-id", out, "--rule-action", "reject")
+	until(t, "a request that is not mirrored", func() bool {
+		before := l.stats().Sessions[0].Packets
+		quiet("first")
+		return l.stats().Sessions[0].Packets == before
+	})
 	quiet("second")
 	lookup := func() {
 		t.Helper()
