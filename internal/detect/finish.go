@@ -507,6 +507,10 @@ func (b *builder) classify() {
 	if s.kind == kindPacket && b.pktOnly {
 		s.flag |= sigNeedPacket
 	}
+	if s.kind == kindStream || s.kind == kindPacketStream {
+		// The stream has no first packet: the hook means nothing for contents of it.
+		s.flag &^= sigFlowStart
+	}
 	switch s.kind {
 	case kindIPOnly, kindLikeIPOnly, kindProtoDetect, kindAppLayer, kindTx, kindStream, kindPacketStream:
 		s.flag |= sigFlowAction
@@ -527,10 +531,7 @@ func (b *builder) pdSeen() bool {
 // (Suricata 8 engine analysis; Suricata 7 was stricter).
 func (b *builder) ipOnlyHeader() bool {
 	s := &b.s
-	if s.flag&(sigInvalidOK|sigPktOnly|sigNeedStream) != 0 || s.dirs != bothDirs || b.flowDir != 0 {
-		return false
-	}
-	return !b.streams && !b.pktOnly
+	return s.dirs == bothDirs && b.flowDir == 0
 }
 
 // payloadKind decides whether contents look at packets, at the stream or at both. A

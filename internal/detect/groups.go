@@ -66,7 +66,8 @@ const (
 	hasApp
 	hasAppAny
 	isFirst
-	hasFlag // a TCP flag other than ACK and PSH
+	hasFlag     // SYN, FIN or RST
+	hasRareFlag // URG, ECE or CWR
 	hasStreamEvents
 )
 
@@ -379,8 +380,14 @@ func (s *sig) mask() (m packetMask) {
 		m |= hasAppAny
 	}
 	for _, k := range s.checks {
-		if fc, ok := k.(*flagsCheck); ok && fc.mode != '!' && fc.bits&(packet.SYN|packet.FIN|packet.RST|packet.URG) != 0 {
-			m |= hasFlag
+		if fc, ok := k.(*flagsCheck); ok {
+			// Whatever the modifier, as for Suricata.
+			if fc.bits&(packet.SYN|packet.FIN|packet.RST) != 0 {
+				m |= hasFlag
+			}
+			if fc.bits&(packet.URG|packet.ECE|packet.CWR) != 0 {
+				m |= hasRareFlag
+			}
 		}
 	}
 	if len(s.payload) > 0 {

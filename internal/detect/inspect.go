@@ -82,8 +82,11 @@ func (w *Worker) preparePacket() {
 			m |= hasStream
 		}
 	}
-	if p.P.Proto != packet.ProtoTCP || p.P.Flags&(packet.SYN|packet.FIN|packet.RST|packet.URG) != 0 {
+	if p.P.Proto != packet.ProtoTCP || p.P.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
 		m |= hasFlag
+	}
+	if p.P.Proto != packet.ProtoTCP || p.P.Flags&(packet.URG|packet.ECE|packet.CWR) != 0 {
+		m |= hasRareFlag
 	}
 	if len(p.StreamEvents) > 0 {
 		m |= hasStreamEvents
@@ -178,7 +181,7 @@ func (w *Worker) packetPhase() {
 			}
 		}
 	}
-	if p.Flow != nil && len(g.protoOnly) > 0 {
+	if p.Flow != nil && len(g.protoOnly) > 0 && w.mask&isReal != 0 {
 		w.protoOnlyCandidates()
 	}
 	w.runPacketRules()
@@ -318,9 +321,11 @@ func (w *Worker) payloadMatches(s *sig) (ok, stream bool) {
 			return false, false
 		}
 	}
-	if p.Pseudo || len(w.payload) == 0 {
+	if p.Pseudo || len(w.payload) == 0 && w.mask&hasStream == 0 {
 		return false, false
 	}
+	// A packet without payload that brings the stream's next window is looked at, too:
+	// what a rule says must not be there is not there.
 	w.win.reset(w.payload, 0, true)
 	return w.look(s.payload), false
 }

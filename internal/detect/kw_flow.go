@@ -92,7 +92,10 @@ func setFlow(b *builder, o *rule.Option) error {
 	case b.streams && b.pktOnly && sets&4 != 0:
 		return refuse(0, "", "only_stream and no_stream contradict each other")
 	}
-	b.ipOK, b.onlyDE = false, false
+	b.onlyDE = false
+	if sets != 4 {
+		b.ipOK = false // what to look at, stream or packets, goes with ip-only
+	}
 	return nil
 }
 
@@ -293,22 +296,32 @@ func setStreamSize(b *builder, o *rule.Option) error {
 	return nil
 }
 
-// TCPPhase is how far the TCP session of a packet is.
-type TCPPhase uint8
-
-// The phases: the handshake, data in both directions, and the end from the first FIN or
-// RST on.
+// The phases of tcp.session, as bits.
 const (
-	NoPhase TCPPhase = iota
-	PhaseSetup
-	PhaseEstablished
-	PhaseClosing
+	phaseSetup       uint8 = 1 << iota // the handshake is not done before the packet
+	phaseEstablished                   // it is
+	phaseClosing                       // one side has sent its last data, and the session is not over
 )
 
-// sessionCheck is tcp.session: bit p is set for phase p.
+// sessionCheck is tcp.session.
 type sessionCheck struct{ phases uint8 }
 
-func (k *sessionCheck) match(w *Worker) bool { return k.phases&(1<<w.p.Phase) != 0 }
+func (k *sessionCheck) match(w *Worker) bool { return k.phases&w.phases() != 0 }
+
+// phases are those of the packet in work: a closing session is an established one, too.
+func (w *Worker) phases() (p uint8) {
+	if w.p.Flow == nil {
+		return 0
+	}
+	p = phaseSetup
+	if w.p.Established {
+		p = phaseEstablished
+	}
+	if w.p.Closing {
+		p |= phaseClosing
+	}
+	return p
+}
 
 func setTCPSession(b *builder, o *rule.Option) error {
 	if b.s.protos != nil && !b.s.protos.has(6) {
@@ -316,21 +329,21 @@ func setTCPSession(b *builder, o *rule.Option) error {
 	}
 	k := &sessionCheck{}
 	for _, word := range strings.Split(o.Value, ",") {
-		var p TCPPhase
+		var p uint8
 		switch word {
 		case "setup":
-			p = PhaseSetup
+			p = phaseSetup
 		case "established":
-			p = PhaseEstablished
+			p = phaseEstablished
 		case "closing":
-			p = PhaseClosing
+			p = phaseClosing
 		default:
 			return refuse(0, "write setup, established and closing, with commas and no spaces", "unknown phase %s", quote(word))
 		}
-		if k.phases&(1<<p) != 0 {
+		if k.phases&p != 0 {
 			return refuse(0, "", "%s is given twice", word)
 		}
-		k.phases |= 1 << p
+		k.phases |= p
 	}
 	b.s.flag |= sigNeedFlow
 	b.packetCheck(k)

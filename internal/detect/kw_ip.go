@@ -312,7 +312,7 @@ func setIPOpts(b *builder, o *rule.Option) error {
 // fragbitsCheck: R is bit 2, D bit 1, M bit 0, as in the IPv4 header.
 type fragbitsCheck struct {
 	bits uint8
-	mode byte // 0 exactly, + all and any others, * any of them, ! none of them
+	mode byte // 0 exactly, + all and at least one other, * any of them, ! not all of them
 }
 
 func (k *fragbitsCheck) match(w *Worker) bool {
@@ -323,7 +323,7 @@ func (k *fragbitsCheck) match(w *Worker) bool {
 	have := p.Data[p.L3+6] >> 5
 	switch k.mode {
 	case '+':
-		return have&k.bits == k.bits
+		return have&k.bits == k.bits && have != k.bits
 	case '*':
 		return have&k.bits != 0
 	case '!':

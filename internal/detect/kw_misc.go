@@ -125,6 +125,7 @@ func setConfig(b *builder, o *rule.Option) error {
 		return refuse(0, "", "logging is missing")
 	}
 	b.after(a)
+	b.ipOK = false
 	return nil
 }
 

@@ -61,6 +61,9 @@ func (k *flagsCheck) match(w *Worker) bool {
 	case '*':
 		return have&k.bits != 0
 	case '!':
+		if k.bits == 0 {
+			return have != 0
+		}
 		return have&k.bits != k.bits
 	}
 	return have == k.bits

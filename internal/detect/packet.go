@@ -22,9 +22,9 @@ type Packet struct {
 	Flow *Flow       // nil without flow
 	App  *proto.Conn // nil without application layer
 
-	Established bool     // the flow is established (TCP: handshake done; else: both sides seen)
-	Phase       TCPPhase // of the TCP session after this packet
-	StreamAdded bool     // the payload is part of the stream, which is inspected instead
+	Established bool // the flow is established (TCP: handshake done; else: both sides seen)
+	Closing     bool // TCP: after this packet the session is between its first FIN and its end
+	StreamAdded bool // the payload is part of the stream, which is inspected instead
 	// NoPayloadInspect keeps payload and stream out of inspection (encrypted or
 	// bypassed flows); headers and transactions are still looked at.
 	NoPayloadInspect bool

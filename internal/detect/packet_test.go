@@ -53,7 +53,7 @@ func TestHeaderKeywords(t *testing.T) {
 		{"tcp", "flags:+S;", tcp(func(p *packet.Parsed) { p.Flags = packet.SYN | packet.ACK }), true},
 		{"tcp", "flags:*SF;", tcp(func(p *packet.Parsed) { p.Flags = packet.SYN | packet.ACK }), true},
 		{"tcp", "flags:*RF;", tcp(func(p *packet.Parsed) { p.Flags = packet.SYN | packet.ACK }), false},
-		{"tcp", "flags:!S;", tcp(func(p *packet.Parsed) { p.Flags = packet.ACK }), true},
+		{"tcp", "flags:!S;", tcp(func(p *packet.Parsed) { p.Flags = packet.ACK }), false},
 		{"tcp", "flags:S,12;", tcp(func(p *packet.Parsed) { p.Flags = packet.SYN | packet.ECE | packet.CWR }), true},
 		{"tcp", "tcp.flags:R,A;", tcp(func(p *packet.Parsed) { p.Flags = packet.RST | packet.ACK }), true},
 		{"tcp", "flags:0;", tcp(func(p *packet.Parsed) { p.Flags = 0 }), true},

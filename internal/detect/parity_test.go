@@ -96,15 +96,19 @@ func TestAppProtocolLists(t *testing.T) {
 
 func TestSessionPhases(t *testing.T) {
 	for _, c := range []struct {
-		body  string
-		phase detect.TCPPhase
-		want  bool
+		body                 string
+		established, closing bool
+		want                 bool
 	}{
-		{"tcp.session:setup;", detect.PhaseSetup, true}, {"tcp.session:setup;", detect.PhaseEstablished, false},
-		{"tcp.session:setup,closing;", detect.PhaseClosing, true}, {"tcp.session:established;", detect.NoPhase, false},
+		{"tcp.session:setup;", false, false, true}, {"tcp.session:setup;", true, false, false},
+		{"tcp.session:setup,closing;", true, true, true}, {"tcp.session:setup,closing;", true, false, false},
+		{"tcp.session:established;", true, false, true}, {"tcp.session:established;", true, true, true},
+		{"tcp.session:established;", false, false, false}, {"tcp.session:closing;", true, false, false},
 	} {
-		if got := one(t, "tcp", c.body, tcpPacket(""), func(p *detect.Packet) { p.Flow, p.Phase = new(detect.Flow), c.phase }); got != c.want {
-			t.Errorf("%s in phase %d = %v", c.body, c.phase, got)
+		if got := one(t, "tcp", c.body, tcpPacket(""), func(p *detect.Packet) {
+			p.Flow, p.Established, p.Closing = new(detect.Flow), c.established, c.closing
+		}); got != c.want {
+			t.Errorf("%s, established %v, closing %v: %v", c.body, c.established, c.closing, got)
 		}
 	}
 }

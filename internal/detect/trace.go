@@ -654,7 +654,16 @@ func (k *xbit) seen(w *Worker) string {
 func (k *appProtoCheck) seen(w *Worker) string { return w.trace.at.App }
 
 func (k *sessionCheck) seen(w *Worker) string {
-	return [...]string{"no session", "setup", "established", "closing"}[w.p.Phase&3]
+	p := w.phases()
+	switch {
+	case p == 0:
+		return "no session"
+	case p&phaseClosing != 0:
+		return "closing"
+	case p&phaseEstablished != 0:
+		return "established"
+	}
+	return "setup"
 }
 
 func flowSeen(w *Worker, f func(*Flow) string) string {

@@ -1,7 +1,6 @@
 package sensor
 
 import (
-	"mirador/internal/detect"
 	"mirador/internal/packet"
 	"mirador/internal/proto"
 )
@@ -120,7 +119,7 @@ func (w *Worker) otherPacket(e *entry, p *packet.Parsed, dir uint8) {
 		w.datagram(e, p, &dir)
 	}
 	w.dp.Established = e.Packets[0] > 0 && e.Packets[1] > 0
-	w.dp.Phase = detect.NoPhase
+	w.dp.Closing = false
 	w.dp.StreamAdded, w.dp.HasRaw = false, false
 	w.inspect(p, e, proto.Dir(dir))
 }

@@ -1,7 +1,6 @@
 package sensor
 
 import (
-	"mirador/internal/detect"
 	"mirador/internal/eve"
 	"mirador/internal/flow"
 	"mirador/internal/packet"
@@ -50,7 +49,7 @@ func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
 	dir = r.Dir
 	e.V.flags[dir] |= p.Flags
 	w.tcpState(e, s)
-	w.dp.Phase = phaseOf(s.State)
+	w.dp.Closing = closing(s.State)
 	// What this packet acknowledges comes first: it was sent before. Data of a SYN
 	// (TCP Fast Open) waits until the handshake is over.
 	if established && (w.readApp(e, dir^1) || w.readApp(e, dir)) {
@@ -96,18 +95,8 @@ func (w *Worker) tcpState(e *entry, s *stream.Session) {
 	}
 }
 
-// phaseOf returns the phase that keyword tcp.session calls s.
-func phaseOf(s stream.State) detect.TCPPhase {
-	switch s {
-	case stream.None:
-		return detect.NoPhase
-	case stream.SynSent, stream.SynRecv:
-		return detect.PhaseSetup
-	case stream.Established:
-		return detect.PhaseEstablished
-	}
-	return detect.PhaseClosing
-}
+// closing tells whether a session in state s ends but is not over (keyword tcp.session).
+func closing(s stream.State) bool { return s > stream.Established && s < stream.Closed }
 
 // readApp feeds what the stream has for the application layer in direction dir.
 // It returns true when the flow was found to run the other way: then nothing of

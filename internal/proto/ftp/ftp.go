@@ -47,6 +47,7 @@ func events() []string {
 func Protocol() *proto.Protocol {
 	return &proto.Protocol{
 		Name:        "ftp",
+		RawByChunk:  true,
 		Transport:   proto.TCP,
 		Ports:       []uint16{21},
 		Probe:       probe,

@@ -41,6 +41,8 @@ func varint(b []byte) (v uint32, n, st int) {
 
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
+	// Rules for the stream look at each message of the client as it comes.
+	p.c.RawNow[dir] = dir == proto.ToServer && len(data) > 0
 	for used < len(data) {
 		if p.skip[dir] > 0 {
 			k := min(p.skip[dir], uint64(len(data)-used))

@@ -76,6 +76,7 @@ type parser struct {
 
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
+	p.c.RawNow[dir] = len(data) > 0 // rules for the stream look at each message as it comes
 	if !p.begun {
 		p.begun = true
 		p.next = [2]state{cVersion, sVersion}

@@ -76,6 +76,8 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	if p.dead {
 		return len(data), 0, proto.OK
 	}
+	// Commands and their replies are looked at as they come; the greeting waits.
+	p.c.RawNow[dir] = len(data) > 0 && (dir == proto.ToServer || p.c.Offset[proto.ToServer] > 0)
 	if d := &p.dirs[dir]; !d.framed {
 		d.framed = true
 		p.c.AddFrame(dir, "stream", p.c.Offset[dir], -1, proto.NoTx)
