@@ -336,14 +336,14 @@ func TestCleanUp(t *testing.T) {
 		}
 		ns.close()
 	}
-	if err := os.WriteFile(runPath(name), []byte("{}"), 0o644); err != nil {
+	if err := os.WriteFile(lockPath(name), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	removed, err := Clean()
 	if err != nil || len(removed) < 2 || len(namespacesNamed(prefix+name)) != 0 {
 		t.Errorf("Clean = %v, %v; left %v", removed, err, namespacesNamed(prefix+name))
 	}
-	if m, _ := filepath.Glob(runPath(name)); len(m) != 0 {
+	if m, _ := filepath.Glob(lockPath(name)); len(m) != 0 {
 		t.Error("the file of the crashed run is still there")
 	}
 }

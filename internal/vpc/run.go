@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// runDir has a file for each run on this machine, which its process holds locked.
+// runDir has two files for each run on this machine: one that its process holds locked,
+// and one that says what the run has.
 const runDir = "/run/mirador"
 
 // RunFile is what a run writes down for others: mirador vpc ls, exec, and the next run
@@ -53,7 +54,8 @@ func (r *RunFile) Find(which string) (RunInstance, error) {
 	return RunInstance{}, fmt.Errorf("%d instances are called %q in run %q", len(found), which, r.Name)
 }
 
-func runPath(name string) string { return filepath.Join(runDir, "vpc-"+name+".json") }
+func runPath(name string) string  { return filepath.Join(runDir, "vpc-"+name+".json") }
+func lockPath(name string) string { return filepath.Join(runDir, "vpc-"+name+".lock") }
 
 // ErrNoRun is returned by Runs' callers that need one and find none.
 var ErrNoRun = errors.New("no pretend VPC is running on this machine")
@@ -81,12 +83,12 @@ func readRun(path string) (*RunFile, error) {
 	return r, nil
 }
 
-// runNames lists the names of the runs that have a file.
+// runNames lists the names of the runs that have a file to lock.
 func runNames() []string {
-	paths, _ := filepath.Glob(filepath.Join(runDir, "vpc-*.json"))
+	paths, _ := filepath.Glob(lockPath("*"))
 	var out []string
 	for _, p := range paths {
-		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(p), "vpc-"), ".json")
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(p), "vpc-"), ".lock")
 		if ValidName(name) {
 			out = append(out, name)
 		}

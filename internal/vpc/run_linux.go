@@ -1,6 +1,7 @@
 package vpc
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 type owner struct {
 	f    *os.File
 	name string
+	last []byte // of the run's file
 }
 
 // ErrNameTaken is returned by Start when another process has a run of the same name.
@@ -25,7 +27,7 @@ func claim(name string) (*owner, error) {
 		return nil, err
 	}
 	for range 10 {
-		f, err := os.OpenFile(runPath(name), os.O_RDWR|os.O_CREATE, 0o644)
+		f, err := os.OpenFile(lockPath(name), os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
 			return nil, err
 		}
@@ -35,9 +37,9 @@ func claim(name string) (*owner, error) {
 		}
 		// The file may have been removed by the run that had it, just before.
 		a, errA := f.Stat()
-		b, errB := os.Stat(runPath(name))
+		b, errB := os.Stat(lockPath(name))
 		if errA == nil && errB == nil && os.SameFile(a, b) {
-			return &owner{f, name}, nil
+			return &owner{f: f, name: name}, nil
 		}
 		f.Close()
 	}
@@ -46,7 +48,7 @@ func claim(name string) (*owner, error) {
 
 // alive tells whether a process has the run name.
 func alive(name string) bool {
-	f, err := os.Open(runPath(name))
+	f, err := os.Open(lockPath(name))
 	if err != nil {
 		return false
 	}
@@ -54,27 +56,26 @@ func alive(name string) bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
 }
 
-// write writes what the run has.
+// write writes what the run has, unless that is what the file says.
 func (o *owner) write(r *RunFile) error {
 	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
+	if err != nil || bytes.Equal(b, o.last) {
 		return err
 	}
-	// In place: the lock is on this file. Readers that see half of it read again.
-	if err := o.f.Truncate(0); err != nil {
+	path := runPath(o.name)
+	if err := os.WriteFile(path+".new", b, 0o644); err != nil {
 		return err
 	}
-	_, err = o.f.WriteAt(b, 0)
-	return err
+	o.last = b
+	return os.Rename(path+".new", path)
 }
 
 // release removes the run's files and lets the name go.
 func (o *owner) release() {
 	rest, _ := filepath.Glob(resolvPath(o.name, "*"))
-	for _, p := range append(rest, socketPath(o.name)) {
+	for _, p := range append(rest, socketPath(o.name), runPath(o.name)+".new", runPath(o.name), lockPath(o.name)) {
 		os.Remove(p)
 	}
-	os.Remove(runPath(o.name))
 	o.f.Close()
 }
 
@@ -123,12 +124,9 @@ func Runs() ([]RunFile, error) {
 		if !alive(name) {
 			continue
 		}
-		var r *RunFile
-		var err error
-		for range 10 { // it may be written just now
-			if r, err = readRun(runPath(name)); err == nil {
-				break
-			}
+		r, err := readRun(runPath(name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it is starting, or ending
 		}
 		if err != nil {
 			return out, err
