@@ -48,6 +48,7 @@ type Options struct {
 // Client is AWS in one region, for one identity.
 type Client struct {
 	cfg aws.Config
+	o   Options
 	ec2 *ec2.Client
 	elb *elb.Client
 	sts *sts.Client
@@ -56,7 +57,10 @@ type Client struct {
 	calls map[string]int
 }
 
-var _ setup.Cloud = (*Client)(nil)
+var (
+	_ setup.Cloud   = (*Client)(nil)
+	_ setup.Metrics = (*Client)(nil)
+)
 
 // New returns a Client. It makes no call.
 func New(ctx context.Context, o Options) (*Client, error) {
@@ -92,7 +96,7 @@ func New(ctx context.Context, o Options) (*Client, error) {
 		return nil, &setup.CloudError{Kind: setup.KindInvalid, Op: setup.Action{Service: "aws", Name: "configuration"}, Message: "no region",
 			Hint: "give --region, set AWS_REGION, or set region in mirror.yaml"}
 	}
-	c := &Client{cfg: cfg, calls: map[string]int{}}
+	c := &Client{cfg: cfg, o: o, calls: map[string]int{}}
 	cfg.APIOptions = append(cfg.APIOptions, c.count)
 	c.ec2 = ec2.NewFromConfig(cfg, func(x *ec2.Options) { x.BaseEndpoint = base(o, x.BaseEndpoint) })
 	c.elb = elb.NewFromConfig(cfg, func(x *elb.Options) { x.BaseEndpoint = base(o, x.BaseEndpoint) })

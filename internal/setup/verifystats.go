@@ -15,8 +15,9 @@ const MaxSensorStats = 64 << 20
 // SensorStats is what verify and coverage need of a sensor's statistics: the answer of
 // /api/v1/stats of its management listener, with the names it has there.
 type SensorStats struct {
-	Uptime float64 `json:"uptime_seconds"`
-	Status struct {
+	Started time.Time `json:"started"`
+	Uptime  float64   `json:"uptime_seconds"`
+	Status  struct {
 		OK     bool   `json:"ok"`
 		State  string `json:"state"`
 		Detail string `json:"detail"`
@@ -76,4 +77,21 @@ func ParseSensorStats(b []byte, name string) (*SensorStats, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
+}
+
+// at returns when the statistics were made, or the zero time when they do not tell.
+func (s *SensorStats) at() time.Time {
+	if s.Started.IsZero() {
+		return time.Time{}
+	}
+	return s.Started.Add(time.Duration(s.Uptime * float64(time.Second)))
+}
+
+// Times returns the time between both looks at the sensor, or what is given when the
+// statistics do not tell.
+func (s *Sample) Times(start, end time.Time) (time.Time, time.Time) {
+	if s.Before == nil || s.Before.at().IsZero() || !s.Before.at().Before(s.Now.at()) {
+		return start, end
+	}
+	return s.Before.at(), s.Now.at()
 }
