@@ -107,20 +107,6 @@ func (f *awsFlags) specOrAny(c *cobra.Command) (*setup.Spec, error) {
 	return s, err
 }
 
-// readBounded reads a file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
-	fh, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer fh.Close()
-	b, err := io.ReadAll(io.LimitReader(fh, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s: more than %d bytes", path, limit)
-	}
-	return b, err
-}
-
 // sensorStats asks a sensor for its statistics, or reads them from a file.
 func sensorStats(ctx context.Context, from string) (*setup.SensorStats, error) {
 	u, err := url.Parse(from)
