@@ -333,7 +333,7 @@ func (b *policyBuilder) reads(command string) {
 		}
 	}
 	if command == "verify" {
-		acts = append(acts, "cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics")
+		acts = append(acts, "cloudwatch:GetMetricData")
 	}
 	b.add("Look", "", acts, []string{"*"}, nil)
 }
