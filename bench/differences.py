@@ -60,4 +60,5 @@ print("""
 - Keywords of Suricata 9 that were easy to have are taken: ether.hdr, igmp.hdr, igmp.type, llmnr.*, sctp.*, flow.elephant, subslice, vxlan_vni.
 - Values with garbage behind them, which Suricata reads up to the garbage (`rev:1x`, `fragoffset:5abc`, `urilen:1,2`, `dnp3_obj:x`, dates of year 1), are refused.
 - `xbits:set,name` without track, `flowbits:set,a|b`, and contents that cannot fit `urilen` or `bsize:<=N` load in Suricata and can never do what they say; here they are refused.
+- Two thresholds in one rule (which Suricata takes when a sticky buffer stands before them) have a counter each; Suricata lets them share one.
 - `template2` is a left-over of Suricata's examples and is not known here.""")

@@ -68,11 +68,10 @@ type setSpec struct {
 	removeKey bool
 	subdomain bool
 	rep       bool
-	config    bool
 }
 
 // static tells of a set that rules only read: it is loaded anew at every engine swap.
-func (sp *setSpec) static() bool { return sp.load != "" && sp.save == "" && !sp.config }
+func (sp *setSpec) static() bool { return sp.load != "" && sp.save == "" }
 
 // setVal is what is known of a member.
 type setVal struct {

@@ -265,7 +265,7 @@ func (c *compiler) dataFile(name string) (string, error) {
 func (c *compiler) configDatasets() {
 	for _, d := range c.opt.Datasets {
 		t, ok := parseSetType(d.Type)
-		sp := &setSpec{name: d.Name, kind: t, load: d.Load, save: d.Save, memcap: d.Memcap, config: true}
+		sp := &setSpec{name: d.Name, kind: t, load: d.Load, save: d.Save, memcap: d.Memcap}
 		if d.State != "" {
 			sp.save, sp.state = d.State, true
 		}

@@ -82,17 +82,29 @@ func limitFields(o *rule.Option, withType bool) (*limit, error) {
 	return l, nil
 }
 
+// setThreshold: a second threshold is refused, as by Suricata, unless a sticky buffer is
+// open: there Suricata does not notice it, and rules in use rely on that. Each
+// threshold then counts what those before it let through.
 func setThreshold(b *builder, o *rule.Option) error {
-	if b.s.limit != nil {
+	if b.s.limit != nil && (b.s.limit.filter || b.cur == 0 || len(b.s.moreLimits) == maxMoreLimits) {
 		return refuse(0, "", "rule has a threshold or detection_filter already")
 	}
 	l, err := limitFields(o, true)
 	if err != nil {
 		return err
 	}
-	b.s.limit = l
+	if b.s.limit == nil {
+		b.s.limit = l
+		return nil
+	}
+	// The counters of threshold.config have small numbers.
+	l.id = ^uint32(len(b.s.moreLimits))
+	b.s.moreLimits = append(b.s.moreLimits, l)
 	return nil
 }
+
+// maxMoreLimits bounds the thresholds of one rule beyond the first.
+const maxMoreLimits = 4
 
 func setDetectionFilter(b *builder, o *rule.Option) error {
 	if b.s.limit != nil {

@@ -80,10 +80,17 @@ func (w *Worker) thresholds(s *sig) (limitOutcome, rule.Action) {
 			}
 		}
 	}
-	if own != nil {
-		return w.checkLimit(own, s, w.p.P.Time), action
+	if own == nil {
+		return limitPass, action
 	}
-	return limitPass, action
+	out := w.checkLimit(own, s, w.p.P.Time)
+	for _, l := range s.moreLimits {
+		if out == limitSuppress {
+			break
+		}
+		out = w.checkLimit(l, s, w.p.P.Time)
+	}
+	return out, action
 }
 
 // suppressed tells whether the packet's addresses are those of a suppress line.

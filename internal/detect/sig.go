@@ -109,7 +109,9 @@ type sig struct {
 	frames    []bufTest
 	post      []action
 	limit     *limit // threshold or detection_filter of the rule itself
-	tags      []*tagSpec
+	// moreLimits are thresholds after the first one.
+	moreLimits []*limit
+	tags       []*tagSpec
 
 	// fast pattern
 	fastBuf *bufDef // nil when none; payload has kind bufPayload

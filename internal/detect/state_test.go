@@ -50,6 +50,36 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
+// Two thresholds of one rule count one behind the other.
+func TestTwoThresholds(t *testing.T) {
+	tab := fakeTable(t)
+	for _, c := range []struct {
+		limits string
+		want   int // alerts of six requests
+	}{
+		{"threshold:type threshold,track by_src,count 1,seconds 60; threshold:type limit,track by_src,count 1,seconds 600;", 1},
+		{"threshold:type limit,track by_src,count 2,seconds 600; threshold:type threshold,track by_src,count 3,seconds 600;", 0},
+		{"threshold:type threshold,track by_src,count 2,seconds 600; threshold:type limit,track by_src,count 2,seconds 600;", 2},
+	} {
+		e := engine(t, detect.Options{Table: tab}, `alert http any any -> any any (http.uri; content:"/"; `+c.limits+` sid:1;)`)
+		s := newSession(t, e, tab, "http")
+		got := 0
+		for range 6 {
+			s.app.Txs = s.app.Txs[:0]
+			s.tx(map[string]string{"http.uri": "/"}).Progress[0] = atDone
+			if s.look(proto.ToServer) != "" {
+				got++
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %d alerts, want %d", c.limits, got, c.want)
+		}
+	}
+	if refused(t, `alert tcp any any -> any any (threshold:type limit,track by_src,count 1,seconds 6; threshold:type limit,track by_dst,count 1,seconds 6; sid:1;)`) == "" {
+		t.Error("two thresholds outside of a buffer are taken")
+	}
+}
+
 func TestThresholdConfig(t *testing.T) {
 	for _, c := range []struct{ conf, want string }{
 		{"threshold gen_id 1, sig_id 7, type limit, track by_src, count 1, seconds 60", "1000"},
