@@ -176,6 +176,9 @@ func printStatus(w io.Writer, s *web.Stats) {
 	fmt.Fprintf(w, "\n        lost in the kernel %d, cut %d, unknown source %d\n", l.Kernel, l.Truncated, l.Unknown)
 	for _, in := range s.Inputs {
 		fmt.Fprintf(w, "input: %s, kernel drops %d", in.Name, in.Drops)
+		if in.Gone {
+			fmt.Fprint(w, ", THE INTERFACE IS GONE")
+		}
 		if !in.Steered {
 			fmt.Fprintf(w, ", not steered by the kernel: %s", in.Why)
 		}
