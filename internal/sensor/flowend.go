@@ -189,5 +189,10 @@ func (w *Worker) release(e *entry) {
 			w.spare = append(w.spare, e.V.tcp)
 		}
 	}
+	if c := e.V.app; c != nil {
+		w.Stats.LeftTxs += c.TxOverflow
+		w.Stats.LeftFiles += c.FileOverflow
+		w.Stats.LeftExpects += c.ExpectOverflow
+	}
 	e.V = conv{}
 }

@@ -1,0 +1,46 @@
+package sensor_test
+
+import (
+	"testing"
+
+	"mirador/internal/packet"
+	"mirador/internal/pkttest"
+	"mirador/internal/proto"
+)
+
+// openEnded makes a transaction of every byte and ends none of them.
+type openEnded struct{ c *proto.Conn }
+
+type bareTx struct{ proto.TxBase }
+
+func (p openEnded) Parse(_ proto.Dir, b []byte, _ bool) (int, int, proto.Status) {
+	for range b {
+		p.c.NewTx(&bareTx{})
+	}
+	return len(b), 0, proto.OK
+}
+
+func (openEnded) Gap(proto.Dir, int) bool { return true }
+
+// TestLeftOutIsCounted: transactions beyond a flow's bound show in the statistics.
+func TestLeftOutIsCounted(t *testing.T) {
+	row := &proto.Protocol{Name: "openended", Transport: proto.TCP,
+		Probe:     func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.Yes },
+		Configure: func(proto.Settings) (proto.Factory, error) { return func(c *proto.Conn) proto.Parser { return openEnded{c} }, nil },
+		Done:      [2]uint8{1, 1},
+	}
+	o, _ := workerOptions(t, `alert ip any any -> any any (msg:"x"; sid:1;)`, row)
+	o.Mirror = false
+	w := startWorker(t, o)
+	f := pkttest.TCP("10.0.0.1:40000", "10.0.0.2:80").Open()
+	f.ToServer(string(make([]byte, 4096)))
+	for _, s := range f.Close().Frames {
+		w.Frame(packet.LinkEthernet, s.Data, len(s.Data), s.Time)
+	}
+	if err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if w.Stats.LeftTxs == 0 || w.Stats.LeftTxs >= 4096 {
+		t.Errorf("%d transactions left out of 4096", w.Stats.LeftTxs)
+	}
+}
