@@ -25,9 +25,11 @@ func (openEnded) Gap(proto.Dir, int) bool { return true }
 // TestLeftOutIsCounted: transactions beyond a flow's bound show in the statistics.
 func TestLeftOutIsCounted(t *testing.T) {
 	row := &proto.Protocol{Name: "openended", Transport: proto.TCP,
-		Probe:     func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.Yes },
-		Configure: func(proto.Settings) (proto.Factory, error) { return func(c *proto.Conn) proto.Parser { return openEnded{c} }, nil },
-		Done:      [2]uint8{1, 1},
+		Probe: func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.Yes },
+		Configure: func(proto.Settings) (proto.Factory, error) {
+			return func(c *proto.Conn) proto.Parser { return openEnded{c} }, nil
+		},
+		Done: [2]uint8{1, 1},
 	}
 	o, _ := workerOptions(t, `alert ip any any -> any any (msg:"x"; sid:1;)`, row)
 	o.Mirror = false
