@@ -82,7 +82,7 @@ func BenchmarkSocket(b *testing.B) {
 			sent++
 			if flying += len(frames[i].Data); flying >= socketWindow {
 				for flying = 0; arrived(n) < sent; {
-					time.Sleep(20 * time.Microsecond)
+					runtime.Gosched()
 				}
 			}
 		}
