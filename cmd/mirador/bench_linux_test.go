@@ -74,7 +74,7 @@ func BenchmarkSocket(b *testing.B) {
 	defer runtime.UnlockOSThread()
 	sent, flying, cpu := uint64(0), 0, time.Duration(0)
 	for b.Loop() {
-		start, mine := usage(b, unix.RUSAGE_SELF), usage(b, unix.RUSAGE_THREAD)
+		start, mine := cpuTime(b, unix.RUSAGE_SELF), cpuTime(b, unix.RUSAGE_THREAD)
 		for i := range frames {
 			if _, err := conn.Write(frames[i].Data[14+20+8:]); err != nil {
 				b.Fatal(err)
@@ -86,7 +86,7 @@ func BenchmarkSocket(b *testing.B) {
 				}
 			}
 		}
-		cpu += usage(b, unix.RUSAGE_SELF) - start - (usage(b, unix.RUSAGE_THREAD) - mine)
+		cpu += cpuTime(b, unix.RUSAGE_SELF) - start - (cpuTime(b, unix.RUSAGE_THREAD) - mine)
 	}
 	b.ReportMetric(float64(sent)/b.Elapsed().Seconds(), "packets/s")
 	b.ReportMetric(float64(sent)/cpu.Seconds(), "packets/s-of-CPU")
@@ -102,8 +102,8 @@ func arrived(n *node) uint64 {
 	return l.Received + l.Kernel
 }
 
-// usage returns the CPU time of the process or thread.
-func usage(b *testing.B, who int) time.Duration {
+// cpuTime returns the CPU time of the process or thread.
+func cpuTime(b *testing.B, who int) time.Duration {
 	b.Helper()
 	var u unix.Rusage
 	if err := unix.Getrusage(who, &u); err != nil {
