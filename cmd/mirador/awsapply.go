@@ -17,9 +17,9 @@ import (
 // applyFlags are those of the commands that change something.
 type applyFlags struct {
 	*awsFlags
-	yes, dry, all, quiet, enable bool
-	parallel                     int
-	journal, rates               string
+	yes, dry, all, quiet bool
+	parallel             int
+	journal, rates       string
 }
 
 func (a *applyFlags) register(c *cobra.Command) {

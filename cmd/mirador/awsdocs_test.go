@@ -136,7 +136,7 @@ func TestAWSCoverage(t *testing.T) {
 			}
 		}
 	}
-	rows := regexp.MustCompile("(?m)^\\| (\\d+) \\|.*\\| ([^|]+) \\|$").FindAllStringSubmatch(string(b), -1)
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \|.*\| ([^|]+) \|$`).FindAllStringSubmatch(string(b), -1)
 	if len(rows) != 43 {
 		t.Errorf("%d rows, want 43", len(rows))
 	}

@@ -301,9 +301,7 @@ func (v *Verification) WriteText(w io.Writer) error {
 	marks := map[Level]string{OK: "✓", Warning: "!", Error: "✗"}
 	told := map[string]int{}
 	var order []Finding
-	for _, f := range v.Findings {
-		order = append(order, f)
-	}
+	order = append(order, v.Findings...)
 	for i := range v.Sessions {
 		for _, f := range v.Sessions[i].Findings {
 			// What is wrong with a thing that many sessions share is told once.

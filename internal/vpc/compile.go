@@ -58,7 +58,6 @@ type compiler struct {
 	subnets  map[string]*subnet
 	groups   map[string]*group
 	tunnels  []netip.Addr
-	filters  []mirror.Filter
 	sessions map[string][]mirror.Session // by source interface
 	problems []error
 }

@@ -103,7 +103,7 @@ again:
 	if _, err := parser.ParseFile(token.NewFileSet(), "p.go", out, 0); err != nil {
 		t.Error(err)
 	}
-	if bytes.Index(out, []byte("return append")) < 0 || bytes.Count(out, []byte("\n"))-bytes.Count([]byte(src), []byte("\n")) > 4 {
+	if !bytes.Contains(out, []byte("return append")) || bytes.Count(out, []byte("\n"))-bytes.Count([]byte(src), []byte("\n")) > 4 {
 		t.Error("lines were added in between")
 	}
 }
