@@ -30,6 +30,7 @@ type vpcFlags struct {
 	inject      string
 	lag         time.Duration
 	noDefault   bool
+	switches    []string
 	data        dataFlags
 	logFormat   string
 	logLevel    string
@@ -74,6 +75,7 @@ anybody on this machine whatever they are signed with.`,
 	fs.StringVar(&f.credentials, "credentials", "", "AWS credentials `file` with the keys that requests have to be signed with")
 	fs.BoolVar(&f.anyone, "any-credentials", false, "take requests from anybody, on any address")
 	fs.BoolVar(&f.noDefault, "no-default-vpc", false, "begin a new state without a default VPC")
+	fs.StringArrayVar(&f.switches, "switch", nil, "turn a switch of docs/reference/mirroring-switches.md on by its `name`; repeatable")
 	fs.StringVar(&f.rate, "rate", "", "refuse calls above this `rate`, like 20/s or 20/s:40 with a burst")
 	fs.StringVar(&f.inject, "inject", "", "make calls fail: a `list` like ec2:CreateTags=500@3,*=lose@7 (docs/howto/vpc.md)")
 	fs.DurationVar(&f.lag, "lag", 0, "let describes see changes only after this time")
@@ -92,6 +94,12 @@ func (f *vpcFlags) options(log *slog.Logger) (ec2api.Options, error) {
 	if o.Inject, err = ec2api.ParseInjections(f.inject); err != nil {
 		return o, fail(exitUsage, "--inject ec2:CreateTags=500@3", "%w", err)
 	}
+	for _, name := range f.switches {
+		if err := o.Switches.Set(name, true); err != nil {
+			return o, fail(exitUsage, "docs/reference/mirroring-switches.md", "--switch: %w", err)
+		}
+	}
+	f.data.switches = o.Switches
 	if f.credentials != "" {
 		if o.Keys, err = readCredentials(f.credentials); err != nil {
 			return o, fail(exitFailed, "", "read credentials %s: %w", f.credentials, err)
