@@ -138,7 +138,7 @@ func TestProbe(t *testing.T) {
 func TestCost(t *testing.T) {
 	hint := proto.Hint{SrcPort: 4000, DstPort: 23}
 	load := func(name string, piece int, text string) prototest.Load {
-		return prototest.Load{Name: name, N: 1000, Piece: piece, Hint: hint, Flow: func(n int) []prototest.Chunk {
+		return prototest.Load{Name: name, N: 1000, Piece: piece, Hint: hint, NoTx: true, Flow: func(n int) []prototest.Chunk {
 			return []prototest.Chunk{{Dir: up, Data: []byte("\xff\xfb\x18" + strings.Repeat(text, n))}}
 		}}
 	}
