@@ -34,6 +34,9 @@ func (o *entropyOp) test(w *Worker, b *window) verdict {
 	if o.count > 0 {
 		d = d[:o.count]
 	}
+	if len(d) == 0 {
+		return chainNo // nothing to measure; what was measured before stays
+	}
 	v := entropyOf(d)
 	if w.p.Flow != nil {
 		w.p.Flow.setEntropy(o.buffer, v)
