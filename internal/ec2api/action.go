@@ -10,6 +10,7 @@ type action struct {
 	service string
 	name    string
 	write   bool // changes the state
+	free    bool // takes the lock itself where it needs it
 	run     func(*call) *Error
 	errors  []string // codes beside those that every action has
 	wire    *wireAction
@@ -29,6 +30,11 @@ func write(name string, run func(*call) *Error, errors ...string) action {
 	return action{service: serviceEC2, name: name, write: true, run: run, errors: errors}
 }
 
+// free is an action that runs without the endpoint's lock: call.s is nil for it.
+func free(name string, run func(*call) *Error, errors ...string) action {
+	return action{service: serviceEC2, name: name, free: true, run: run, errors: errors}
+}
+
 // allActions lists all actions of all services.
 func allActions() []action {
 	list := slices.Concat(mirrorActions(), vpcActions(), subnetActions(), groupActions(), eniActions(), instanceActions(),
@@ -36,7 +42,7 @@ func allActions() []action {
 	for _, other := range []struct {
 		service string
 		list    []action
-	}{{serviceELB, elbActions()}, {serviceSTS, stsActions()}, {serviceCloudWatch, cloudwatchActions()}} {
+	}{{serviceELB, elbActions()}, {serviceSTS, stsActions()}, {serviceCloudWatch, cloudwatchActions()}, {serviceSQS, sqsActions()}, {serviceEvents, eventsActions()}} {
 		for _, a := range other.list {
 			a.service = other.service
 			list = append(list, a)

@@ -32,7 +32,7 @@ type answer struct {
 	Body    []byte `json:"body"`
 }
 
-var versions = map[string]string{"ec2": "2016-11-15", "elbv2": "2015-12-01", "sts": "2011-06-15", "cloudwatch": "2010-08-01"}
+var versions = map[string]string{"ec2": "2016-11-15", "elbv2": "2015-12-01", "sts": "2011-06-15", "cloudwatch": "2010-08-01", "sqs": "2012-11-05"}
 
 // send makes an unsigned call. action has the service before it when it is not EC2.
 func (s *story) send(action string, params ...string) (int, string) {
@@ -66,6 +66,36 @@ func (s *story) do(action string, params ...string) string {
 		s.t.Fatalf("%s %v = %d %s", action, params, code, body)
 	}
 	return body
+}
+
+// json makes a call in a JSON protocol. target is X-Amz-Target, or the action of SQS.
+func (s *story) json(target, body string) map[string]any {
+	s.t.Helper()
+	prefix, action, _ := strings.Cut(target, ".")
+	service := map[string]string{"AmazonSQS": "sqs", "AWSEvents": "events"}[prefix]
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.base+"/", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("X-Amz-Target", target)
+	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	if err != nil || a.StatusCode != 200 {
+		s.t.Fatalf("%s %s = %d %s %v", target, body, a.StatusCode, b, err)
+	}
+	s.log = append(s.log, answer{service, action, a.StatusCode, a.Header.Get("Content-Type"), b})
+	out := map[string]any{}
+	if len(b) > 0 {
+		if err := json.Unmarshal(b, &out); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return out
 }
 
 // refuse makes a call that has to fail with this code.
@@ -103,6 +133,7 @@ func (s *story) playAll() {
 	nlb, endpoint := s.playBalancers(vpc, subnet, subnet2)
 	s.playMirroring(instance, eni, nlb, endpoint)
 	s.playOthers()
+	s.playEvents()
 	s.playDeletes(vpc)
 }
 
@@ -310,6 +341,48 @@ func (s *story) playOthers() {
 		"MetricDataQueries.member.1.MetricStat.Period", "300", "MetricDataQueries.member.1.MetricStat.Stat", "Sum")
 	s.do("cloudwatch:GetMetricStatistics", "StartTime", "2026-11-01T00:00:00Z", "EndTime", "2026-11-01T01:00:00Z", "Namespace", "AWS/EC2", "MetricName", "NetworkMirrorOut", "Period", "300", "Statistics.member.1", "Sum", "Statistics.member.2", "Maximum")
 	s.refuse("InvalidAction", "ModifyEverything")
+}
+
+func (s *story) playEvents() {
+	u, _ := s.json("AmazonSQS.CreateQueue", `{"QueueName":"q","tags":{"a":"b"}}`)["QueueUrl"].(string)
+	q := func(action, rest string) map[string]any {
+		return s.json("AmazonSQS."+action, `{"QueueUrl":"`+u+`"`+rest+`}`)
+	}
+	s.json("AmazonSQS.GetQueueUrl", `{"QueueName":"q"}`)
+	s.json("AmazonSQS.ListQueues", `{}`)
+	q("SetQueueAttributes", `,"Attributes":{"VisibilityTimeout":"10"}`)
+	q("GetQueueAttributes", `,"AttributeNames":["All"]`)
+	q("SendMessage", `,"MessageBody":"a","MessageAttributes":{"x":{"DataType":"String","StringValue":"y"}}`)
+	q("SendMessageBatch", `,"Entries":[{"Id":"1","MessageBody":"b"},{"Id":"2","MessageBody":"c"},{"Id":"3","MessageBody":"d"}]`)
+	got, _ := q("ReceiveMessage", `,"MaxNumberOfMessages":4,"MessageAttributeNames":["All"],"AttributeNames":["All"]`)["Messages"].([]any)
+	if len(got) != 4 {
+		s.t.Fatalf("%d messages, want 4", len(got))
+	}
+	handle := func(i int) string {
+		return `"ReceiptHandle":"` + got[i].(map[string]any)["ReceiptHandle"].(string) + `"`
+	}
+	q("ChangeMessageVisibility", `,"VisibilityTimeout":5,`+handle(0))
+	q("ChangeMessageVisibilityBatch", `,"Entries":[{"Id":"1","VisibilityTimeout":5,`+handle(1)+`},{"Id":"2","VisibilityTimeout":5,"ReceiptHandle":"?"}]`)
+	q("DeleteMessage", `,`+handle(2))
+	q("DeleteMessageBatch", `,"Entries":[{"Id":"1",`+handle(3)+`}]`)
+	q("TagQueue", `,"Tags":{"c":"d"}`)
+	q("UntagQueue", `,"TagKeys":["a"]`)
+	q("ListQueueTags", ``)
+	q("PurgeQueue", ``)
+	rule := s.json("AWSEvents.PutRule", `{"Name":"r","EventPattern":"{\"source\":[\"x\"]}","Tags":[{"Key":"a","Value":"b"}]}`)["RuleArn"].(string)
+	for _, c := range [][2]string{
+		{"PutTargets", `{"Rule":"r","Targets":[{"Id":"1","Arn":"arn:aws:sqs:us-east-1:123456789012:q","InputPath":"$.detail"}]}`}, {"DescribeRule", `{"Name":"r"}`}, {"ListRules", `{}`},
+		{"DisableRule", `{"Name":"r"}`}, {"EnableRule", `{"Name":"r"}`}, {"ListTargetsByRule", `{"Rule":"r"}`}, {"ListRuleNamesByTarget", `{"TargetArn":"arn:aws:sqs:us-east-1:123456789012:q"}`},
+		{"PutEvents", `{"Entries":[{"Source":"x","DetailType":"t","Detail":"{\"a\":1}"}]}`}, {"TestEventPattern", `{"EventPattern":"{\"a\":[1]}","Event":"{}"}`},
+		{"ListEventBuses", `{}`}, {"DescribeEventBus", `{}`}, {"ListTagsForResource", `{"ResourceARN":"` + rule + `"}`}, {"TagResource", `{"ResourceARN":"` + rule + `","Tags":[{"Key":"c","Value":"d"}]}`},
+		{"UntagResource", `{"ResourceARN":"` + rule + `","TagKeys":["c"]}`}, {"RemoveTargets", `{"Rule":"r","Ids":["1","2"]}`}, {"DeleteRule", `{"Name":"r"}`},
+	} {
+		s.json("AWSEvents."+c[0], c[1])
+	}
+	if got, _ := q("ReceiveMessage", ``)["Messages"].([]any); len(got) != 1 || got[0].(map[string]any)["Body"] != `{"a":1}` {
+		s.t.Errorf("delivered %v", got)
+	}
+	q("DeleteQueue", ``)
 }
 
 func (s *story) playDeletes(vpc string) {

@@ -21,10 +21,13 @@ type object []field
 
 type field struct {
 	name  string
-	value any // string, float64, bool, time.Time, object, []any
+	value any // string, int, float64, bool, time.Time, object, dict, []any
 }
 
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+// dict is a map of an answer: like object in JSON, but its names come from outside.
+type dict []field
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // decodeJSON reads a request in JSON.
 func decodeJSON(in *shape, body []byte) (*node, *Error) {
@@ -74,16 +77,19 @@ func fromAny(s *shape, v any, budget *int, depth int) (*node, bool) {
 	n := &node{shape: s}
 	switch v := v.(type) {
 	case map[string]any:
-		if s.kind != kindStruct {
-			return n, s.kind == kindMap
+		if s.kind != kindStruct && s.kind != kindMap {
+			return nil, false
 		}
 		n.kids = map[string]*node{}
 		for k, kid := range v {
-			m := s.members[k]
-			if m == nil || kid == nil {
+			of := s.elem
+			if m := s.members[k]; m != nil {
+				of = m.shape
+			}
+			if of == nil || kid == nil || !validText(k) {
 				continue
 			}
-			sub, ok := fromAny(m.shape, kid, budget, depth+1)
+			sub, ok := fromAny(of, kid, budget, depth+1)
 			if !ok {
 				return nil, false
 			}
@@ -116,7 +122,7 @@ func fromAny(s *shape, v any, budget *int, depth int) (*node, bool) {
 	default:
 		return nil, false
 	}
-	if s.kind == kindStruct || s.kind == kindList || !validText(n.text) {
+	if s.kind == kindStruct || s.kind == kindMap || s.kind == kindList || !validText(n.text) {
 		return nil, false
 	}
 	return n, true
@@ -334,6 +340,8 @@ func appendCBOR(b []byte, v any) []byte {
 			return append(b, 0xf5)
 		}
 		return append(b, 0xf4)
+	case int:
+		b = appendCBOR(b, float64(v))
 	case float64:
 		b = binary.BigEndian.AppendUint64(append(b, 0xfb), math.Float64bits(v))
 	case time.Time:
@@ -361,6 +369,8 @@ func plain(v any) any {
 			m[f.name] = plain(f.value)
 		}
 		return m
+	case dict:
+		return plain(object(v))
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
@@ -396,6 +406,8 @@ func (x *xmlWriter) any(name string, v any) {
 		x.str(name, v)
 	case bool:
 		x.yes(name, v)
+	case int:
+		x.num(name, v)
 	case float64:
 		x.float(name, v)
 	case time.Time:

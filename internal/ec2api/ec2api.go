@@ -1,6 +1,6 @@
 // Package ec2api is an HTTP endpoint that AWS clients take for EC2, Elastic Load
-// Balancing v2, STS and (for mirroring's counters) CloudWatch: the control plane of a
-// pretend VPC.
+// Balancing v2, STS, (for mirroring's counters) CloudWatch and (for its events) SQS and
+// EventBridge: the control plane of a pretend VPC.
 //
 // It speaks the EC2 and Query protocols, checks signatures, keeps VPCs, subnets,
 // groups, interfaces, instances and load balancers, and leaves all that mirroring is to
@@ -121,15 +121,17 @@ func (o Options) Validate() error {
 
 // Server is the endpoint. It is an http.Handler.
 type Server struct {
-	o       Options
-	wire    wire
-	actions map[string]map[string]*action // by service and name
-	log     *slog.Logger
-	store   *store // nil: in memory
-	bucket  bucket
-	inject  injector
-	changed chan struct{}
-	most    int // resources of a kind
+	o        Options
+	wire     wire
+	actions  map[string]map[string]*action // by service and name
+	log      *slog.Logger
+	store    *store // nil: in memory
+	bucket   bucket
+	inject   injector
+	changed  chan struct{}
+	most     int // resources of a kind
+	broker   broker
+	patterns patternCache
 
 	mu   sync.RWMutex // mu guards what follows
 	s    *state
@@ -292,6 +294,7 @@ func (v *Server) Serve(ctx context.Context, l net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
+	v.broker.stop()
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
 	err := h.Shutdown(wait)

@@ -448,6 +448,7 @@ func (c *call) terminate() *Error {
 			continue
 		}
 		out = append(out, change{i.ID, i.State, ShuttingDown})
+		c.stateChanged(i.ID, ShuttingDown, Terminated)
 		for _, e := range c.s.interfacesOf(i.ID) {
 			if e.Attachment.DeleteOnTermination {
 				c.s.delENI(e.ID)
@@ -489,6 +490,7 @@ func (c *call) start() *Error {
 			continue
 		}
 		out = append(out, change{i.ID, i.State, Pending})
+		c.stateChanged(i.ID, Pending, Running)
 		c.setState(i, Running, "")
 	}
 	c.writeChanges(out)
@@ -512,6 +514,7 @@ func (c *call) stop() *Error {
 			continue
 		}
 		out = append(out, change{i.ID, i.State, Stopping})
+		c.stateChanged(i.ID, Stopping, Stopped)
 		c.setState(i, Stopped, "User initiated ("+c.now.UTC().Format("2006-01-02 15:04:05 GMT")+")")
 	}
 	c.writeChanges(out)

@@ -55,6 +55,7 @@ func (c *call) runInstances() *Error {
 			return err
 		}
 		list, made2 = append(list, i), append(made2, i.ID)
+		c.stateChanged(i.ID, Pending, Running)
 	}
 	c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, made2...)
 	c.writeReservation(list, Pending)

@@ -37,6 +37,22 @@ const (
 	maxStateFile = 1 << 30
 	// terminatedFor is how long a terminated instance stays visible, as in EC2.
 	terminatedFor = time.Hour
+	// maxQueueMessages and maxQueueBytes bound the messages of one queue, maxBrokerBytes
+	// those of all queues: events of thousands of instances, far below AWS's 120,000
+	// messages in flight. What finds no room is refused or, of events, dropped and counted.
+	maxQueueMessages = 10_000
+	maxQueueBytes    = 16 << 20
+	maxBrokerBytes   = 64 << 20
+	// maxMessage is the longest message body in bytes (AWS: SQS quotas), within maxBody.
+	maxMessage = 1 << 20
+	// maxPattern is the longest event pattern in bytes, maxPatternTests how many values and
+	// tests it may have, maxRuleTargets the targets of a rule (AWS: EventBridge quotas; the
+	// second is ours: it bounds the work of one event).
+	maxPattern      = 4096
+	maxPatternTests = 1_000
+	maxRuleTargets  = 5
+	// maxEvents is how many entries one PutEvents takes (AWS: EventBridge quotas).
+	maxEvents = 10
 	// readTimeout, writeTimeout and idleTimeout bound a connection.
 	readTimeout  = 30 * time.Second
 	writeTimeout = 60 * time.Second

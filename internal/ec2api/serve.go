@@ -28,6 +28,8 @@ const (
 	serviceELB        = "elbv2"
 	serviceSTS        = "sts"
 	serviceCloudWatch = "cloudwatch"
+	serviceSQS        = "sqs"
+	serviceEvents     = "events"
 )
 
 // request is a request on its way to an action.
@@ -53,6 +55,9 @@ type call struct {
 	now time.Time
 	act *action
 	who identity
+	q   *request
+	// events happen when the action has succeeded.
+	events []event
 	// result is what actions of services with their own form of answers leave.
 	result any
 }
@@ -114,7 +119,7 @@ func (v *Server) serve(w http.ResponseWriter, q *request) (status int, code stri
 	if err != nil {
 		return fail(err)
 	}
-	w.Header().Set("Content-Type", contentType(q.proto))
+	w.Header().Set("Content-Type", contentType(q))
 	if q.proto == protocolCBOR {
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	}
@@ -144,9 +149,12 @@ func hangUp(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-func contentType(p protocol) string {
-	switch p {
+func contentType(q *request) string {
+	switch q.proto {
 	case protocolJSON:
+		if q.service == serviceEvents {
+			return "application/x-amz-json-1.1"
+		}
 		return "application/x-amz-json-1.0"
 	case protocolCBOR:
 		return "application/cbor"
@@ -187,8 +195,16 @@ func (v *Server) read(w http.ResponseWriter, q *request) *Error {
 		return nil
 	case r.Header.Get("X-Amz-Target") != "":
 		q.proto = protocolJSON
-		_, q.action, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-		q.service = serviceCloudWatch
+		var prefix string
+		prefix, q.action, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		switch prefix {
+		case "AmazonSQS":
+			q.service = serviceSQS
+		case "AWSEvents":
+			q.service = serviceEvents
+		default:
+			q.service = serviceCloudWatch
+		}
 		return nil
 	}
 	return v.readForm(q)
@@ -231,37 +247,39 @@ func (v *Server) readForm(q *request) *Error {
 // name it was sent to, else by the API version, which no two of them share.
 func (v *Server) serviceOf(q *request, cred *credential) string {
 	if cred != nil {
-		switch cred.service {
-		case "ec2":
-			return serviceEC2
-		case "elasticloadbalancing":
-			return serviceELB
-		case "sts":
-			return serviceSTS
-		case "monitoring":
-			return serviceCloudWatch
+		for _, n := range serviceNames() {
+			if cred.service == n.scope {
+				return n.service
+			}
 		}
 	}
 	host, _, _ := strings.Cut(q.r.Host, ".")
-	switch host {
-	case "ec2":
-		return serviceEC2
-	case "elasticloadbalancing":
-		return serviceELB
-	case "sts":
-		return serviceSTS
-	case "monitoring":
-		return serviceCloudWatch
+	for _, n := range serviceNames() {
+		if host == n.scope {
+			return n.service
+		}
 	}
-	switch q.version {
-	case "2015-12-01":
-		return serviceELB
-	case "2011-06-15":
-		return serviceSTS
-	case "2010-08-01":
-		return serviceCloudWatch
+	for _, n := range serviceNames() {
+		if q.version == n.version {
+			return n.service
+		}
 	}
 	return serviceEC2
+}
+
+// serviceName is how clients name a service: in the scope of signatures and first in the
+// name of its host, and by the version of its API.
+type serviceName struct{ service, scope, version, namespace string }
+
+func serviceNames() []serviceName {
+	return []serviceName{
+		{serviceEC2, "ec2", "2016-11-15", nsEC2},
+		{serviceELB, "elasticloadbalancing", "2015-12-01", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"},
+		{serviceSTS, "sts", "2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"},
+		{serviceCloudWatch, "monitoring", "2010-08-01", "http://monitoring.amazonaws.com/doc/2010-08-01/"},
+		{serviceSQS, "sqs", "2012-11-05", "http://queue.amazonaws.com/doc/2012-11-05/"},
+		{serviceEvents, "events", "2015-10-07", ""},
+	}
 }
 
 // authenticate checks who signed the request. AWS has different codes for the same
@@ -346,13 +364,15 @@ func (v *Server) user(key string) identity {
 
 // run decodes a request, runs its action and returns the answer.
 func (v *Server) run(q *request, act *action) ([]byte, *Error) {
-	c := &call{v: v, act: act, now: v.o.Now(), who: q.who}
+	c := &call{v: v, act: act, now: v.o.Now(), who: q.who, q: q}
 	var err *Error
-	switch q.proto {
-	case protocolJSON:
+	switch {
+	case q.proto == protocolJSON:
 		c.in, err = decodeJSON(act.wire.in, q.body)
-	case protocolCBOR:
+	case q.proto == protocolCBOR:
 		c.in, err = decodeCBOR(act.wire.in, q.body)
+	case q.service == serviceSQS:
+		c.in, err = decodeSQSForm(act.wire, q.form, q.r.URL.Path)
 	default:
 		c.in, err = decodeQuery(act.wire.in, q.form, q.service == serviceEC2)
 	}
@@ -376,23 +396,44 @@ func (v *Server) run(q *request, act *action) ([]byte, *Error) {
 			return nil, &Error{Code: "InternalError", Message: "The change could not be stored", Status: 500}
 		}
 	}
+	body := c.answer()
+	if trailed(act) && v.listening() {
+		c.events = append(c.events, v.trailEvent(q, c, body))
+	}
+	for _, e := range c.events {
+		v.publish(e)
+	}
+	return body, nil
+}
+
+// answer writes what the action has left.
+func (c *call) answer() []byte {
+	q := c.q
 	switch q.proto {
 	case protocolJSON:
-		return encodeJSON(c.result), nil
+		if c.result == nil {
+			return nil
+		}
+		return encodeJSON(c.result)
 	case protocolCBOR:
-		return encodeCBOR(c.result), nil
+		return encodeCBOR(c.result)
 	}
-	if o, ok := c.result.(object); ok {
+	if o, ok := c.result.(object); ok && q.service == serviceSQS {
+		c.x.sqsAny(q.action, o)
+	} else {
 		for _, f := range o {
 			c.x.any(f.name, f.value)
 		}
 	}
-	return endAnswer(q, c.x), nil
+	return endAnswer(q, c.x)
 }
 
 // execute runs an action under the lock. It returns the generation that has its change,
 // or 0 when it changed nothing.
 func (v *Server) execute(c *call) (gen uint64, err *Error) {
+	if c.act.free {
+		return 0, c.act.run(c)
+	}
 	if !c.act.write {
 		v.mu.RLock()
 		defer v.mu.RUnlock()
@@ -472,29 +513,24 @@ func asService(service string, err *Error) *Error {
 	}
 	switch err.Code {
 	case "InvalidParameterValue", "MissingParameter", "UnknownParameter", "InvalidParameterCombination":
-		if service == serviceCloudWatch {
+		switch service {
+		case serviceCloudWatch, serviceSQS:
 			return err
+		case serviceEvents:
+			return &Error{Code: "ValidationException", Message: err.Message}
 		}
 		return &Error{Code: "ValidationError", Message: err.Message}
 	}
 	return err
 }
 
-const (
-	nsEC2        = "http://ec2.amazonaws.com/doc/2016-11-15/"
-	nsELB        = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
-	nsSTS        = "https://sts.amazonaws.com/doc/2011-06-15/"
-	nsCloudWatch = "http://monitoring.amazonaws.com/doc/2010-08-01/"
-)
+const nsEC2 = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 func namespace(service string) string {
-	switch service {
-	case serviceELB:
-		return nsELB
-	case serviceSTS:
-		return nsSTS
-	case serviceCloudWatch:
-		return nsCloudWatch
+	for _, n := range serviceNames() {
+		if n.service == service {
+			return n.namespace
+		}
 	}
 	return nsEC2
 }
@@ -529,13 +565,22 @@ func endAnswer(q *request, x *xmlWriter) []byte {
 func (v *Server) writeError(w http.ResponseWriter, q *request, err *Error) {
 	var b []byte
 	switch q.proto {
-	case protocolJSON:
-		w.Header().Set("X-Amzn-Query-Error", err.Code+";Sender")
-		b = encodeJSON(object{{"__type", "com.amazonaws.cloudwatch#" + err.Code}, {"message", err.Message}})
-	case protocolCBOR:
-		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-		w.Header().Set("X-Amzn-Query-Error", err.Code+";Sender")
-		b = encodeCBOR(object{{"__type", "com.amazonaws.cloudwatch#" + err.Code}, {"message", err.Message}})
+	case protocolJSON, protocolCBOR:
+		kind := err.Code
+		switch q.service {
+		case serviceCloudWatch:
+			kind = "com.amazonaws.cloudwatch#" + err.Code
+		case serviceSQS:
+			kind = "com.amazonaws.sqs#" + err.Code
+		}
+		w.Header().Set("X-Amzn-Query-Error", queryCode(err.Code)+";Sender")
+		o := object{{"__type", kind}, {"message", err.Message}}
+		if q.proto == protocolCBOR {
+			w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+			b = encodeCBOR(o)
+		} else {
+			b = encodeJSON(o)
+		}
 	case protocolQuery:
 		x := &xmlWriter{}
 		x.b = append(x.b, `<ErrorResponse xmlns="`+namespace(q.service)+`">`...)
@@ -545,7 +590,7 @@ func (v *Server) writeError(w http.ResponseWriter, q *request, err *Error) {
 				kind = "Receiver"
 			}
 			x.str("Type", kind)
-			x.str("Code", err.Code)
+			x.str("Code", queryCode(err.Code))
 			x.str("Message", err.Message)
 		})
 		x.str("RequestId", q.id)
@@ -565,7 +610,7 @@ func (v *Server) writeError(w http.ResponseWriter, q *request, err *Error) {
 		})
 		b = x.b
 	}
-	w.Header().Set("Content-Type", contentType(q.proto))
+	w.Header().Set("Content-Type", contentType(q))
 	w.WriteHeader(err.status())
 	w.Write(b)
 }

@@ -97,6 +97,7 @@ type tabler interface {
 	tagged(id string) (*Resource, bool)
 	setTags(id string, tags []mirror.Tag)
 	eachTagged(func(*Resource))
+	copyTo(tabler) // of the same kind
 }
 
 func (t *table[T, P]) name() string { return t.kind }
@@ -158,6 +159,8 @@ func (t *table[T, P]) eachTagged(f func(*Resource)) {
 	}
 }
 
+func (t *table[T, P]) copyTo(o tabler) { o.(*table[T, P]).m = maps.Clone(t.m) }
+
 // meta is what the state file has beside resources.
 type meta struct {
 	Region    string `json:"region"`
@@ -211,6 +214,8 @@ type state struct {
 	listeners    *table[Listener, *Listener]
 	services     *table[EndpointService, *EndpointService]
 	endpoints    *table[VPCEndpoint, *VPCEndpoint]
+	queues       *table[Queue, *Queue]
+	rules        *table[EventRule, *EventRule]
 
 	book     *mirror.Book
 	bookGen  uint64 // gen of the book's last change
@@ -240,6 +245,8 @@ func newState(m meta, random io.Reader) *state {
 	s.listeners = newTable[Listener](s, "listener")
 	s.services = newTable[EndpointService](s, "vpc-endpoint-service")
 	s.endpoints = newTable[VPCEndpoint](s, "vpc-endpoint")
+	s.queues = newTable[Queue](s, "queue")
+	s.rules = newTable[EventRule](s, "event-rule")
 	return s
 }
 
@@ -247,11 +254,9 @@ func newState(m meta, random io.Reader) *state {
 func (s *state) past(o mirror.BookOptions) (*state, error) {
 	c := newState(s.meta, s.random)
 	c.gen, c.seq = s.gen, s.seq
-	c.vpcs.m, c.subnets.m, c.groups.m = maps.Clone(s.vpcs.m), maps.Clone(s.subnets.m), maps.Clone(s.groups.m)
-	c.acls.m, c.routeTables.m, c.gateways.m = maps.Clone(s.acls.m), maps.Clone(s.routeTables.m), maps.Clone(s.gateways.m)
-	c.enis.m, c.instances.m, c.volumes.m = maps.Clone(s.enis.m), maps.Clone(s.instances.m), maps.Clone(s.volumes.m)
-	c.keys.m, c.balancers.m, c.targetGroups.m = maps.Clone(s.keys.m), maps.Clone(s.balancers.m), maps.Clone(s.targetGroups.m)
-	c.listeners.m, c.services.m, c.endpoints.m = maps.Clone(s.listeners.m), maps.Clone(s.services.m), maps.Clone(s.endpoints.m)
+	for i, t := range s.tables {
+		t.copyTo(c.tables[i])
+	}
 	c.indexAddrs()
 	var err error
 	c.book, err = mirror.NewBook(o, s.book.State())

@@ -130,7 +130,8 @@ func parseWire(text string) (wire, error) {
 				s.item = f[3]
 			}
 		case "map":
-			get(f[1]).kind = kindMap
+			s := get(f[1])
+			s.kind, s.elem = kindMap, get(f[2])
 		default:
 			err = fmt.Errorf("unknown word %q", f[0])
 		}
@@ -317,6 +318,12 @@ func (n *node) check(at string) *Error {
 				return err
 			}
 		}
+	case kindMap:
+		for _, k := range sortedKeys(n.kids) {
+			if err := n.kids[k].check(at + "." + clip(k)); err != nil {
+				return err
+			}
+		}
 	case kindList:
 		for _, i := range n.order() {
 			if err := n.items[i].check(at + "." + strconv.Itoa(i)); err != nil {
@@ -473,6 +480,14 @@ func (n *node) list(path string) []*node {
 		out = append(out, v.items[i])
 	}
 	return out
+}
+
+// pairs returns what a map has at path.
+func (n *node) pairs(path string) map[string]*node {
+	if v := n.get(path); v != nil && v.shape.kind == kindMap {
+		return v.kids
+	}
+	return nil
 }
 
 // strs returns the texts of the list at path.

@@ -50,7 +50,10 @@ type model struct {
 }
 
 // files tells where botocore keeps the model of a service.
-var files = map[string]string{"ec2": "ec2/2016-11-15", "elbv2": "elbv2/2015-12-01", "sts": "sts/2011-06-15", "cloudwatch": "cloudwatch/2010-08-01"}
+var files = map[string]string{
+	"ec2": "ec2/2016-11-15", "elbv2": "elbv2/2015-12-01", "sts": "sts/2011-06-15", "cloudwatch": "cloudwatch/2010-08-01",
+	"sqs": "sqs/2012-11-05", "events": "events/2015-10-07", "ram": "ram/2018-01-04", "autoscaling": "autoscaling/2011-01-01", "iam": "iam/2010-05-08",
+}
 
 // open lists enumerations that grow faster than a model: any text is taken.
 var open = []string{"InstanceType", "RequestedInstanceType"}
@@ -180,7 +183,7 @@ func (g *gen) ref(name string) string {
 	s := g.m.Shapes[name]
 	switch s.Type {
 	case "string":
-		if len(s.Enum) > 0 && len(s.Enum) <= maxEnum && !slices.Contains(open, name) {
+		if len(s.Enum) > 0 && len(s.Enum) <= maxEnum && !slices.Contains(open, name) && g.service != "sqs" {
 			return name
 		}
 		return "s"
@@ -231,7 +234,8 @@ func (g *gen) shape(name string) {
 		fmt.Fprintf(&g.out, "list %s %s %s\n", name, g.ref(s.Member.Shape), item)
 		g.shape(s.Member.Shape)
 	case "map":
-		fmt.Fprintf(&g.out, "map %s\n", name)
+		fmt.Fprintf(&g.out, "map %s %s\n", name, g.ref(s.Value.Shape))
+		g.shape(s.Value.Shape)
 	case "structure":
 		fmt.Fprintf(&g.out, "struct %s", name)
 		g.members(s)

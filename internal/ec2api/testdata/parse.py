@@ -92,6 +92,32 @@ def walk(where, element, shape, flat=False):
             complain(f"{where}: {text!r} is not one of {' '.join(shape.enum[:40])}")
 
 
+def walk_json(where, value, shape):
+    kind = shape.type_name
+    if kind == "structure":
+        members = {wire_name(n, s): s for n, s in shape.members.items()}
+        for name, kid in value.items():
+            if name not in members:
+                complain(f"{where}: {name} is not known; there are {' '.join(sorted(members))}")
+            else:
+                walk_json(f"{where}.{name}", kid, members[name])
+        for name in shape.required_members:
+            if wire_name(name, shape.members[name]) not in value:
+                complain(f"{where}: {name} is required and missing")
+    elif kind == "list":
+        for kid in value:
+            walk_json(where + "[]", kid, shape.member)
+    elif kind == "map":
+        for name, kid in value.items():
+            walk_json(f"{where}[{name}]", kid, shape.value)
+    else:
+        want = {"integer": int, "long": int, "boolean": bool, "double": (int, float), "float": (int, float), "timestamp": (int, float, str)}.get(kind, str)
+        if not isinstance(value, want) or want is int and isinstance(value, bool):
+            complain(f"{where}: {value!r} is no {kind}")
+        elif kind == "string" and shape.enum and value and value not in shape.enum:
+            complain(f"{where}: {value!r} is not one of {' '.join(shape.enum[:40])}")
+
+
 count = 0
 for line in sys.stdin:
     r = json.loads(line)
@@ -101,7 +127,7 @@ for line in sys.stdin:
         continue
     op = model(r["service"]).operation_model(r["action"])
     where = f"{r['service']} {r['action']}"
-    protocol = model(r["service"]).metadata["protocol"] if "cbor" in r["type"] else ("ec2" if r["service"] == "ec2" else "query")
+    protocol = model(r["service"]).metadata["protocol"] if "cbor" in r["type"] or "json" in r["type"] else ("ec2" if r["service"] == "ec2" else "query")
     parser = botocore.parsers.create_parser(protocol)
     try:
         parsed = parser.parse({"body": body, "headers": {"content-type": r["type"], "smithy-protocol": "rpc-v2-cbor"}, "status_code": r["status"], "context": {"operation_name": r["action"]}}, op.output_shape)
@@ -113,6 +139,9 @@ for line in sys.stdin:
             complain(f"{where}: an error without a code")
         continue
     if "cbor" in r["type"] or op.output_shape is None:
+        continue
+    if "json" in r["type"]:
+        walk_json(where, json.loads(body or b"{}"), op.output_shape)
         continue
     root = ET.fromstring(body)
     if tag(root) != r["action"] + "Response":
