@@ -47,6 +47,8 @@ print("""
 - The second copy of a packet mirrored at both ends is dropped and counted; `--no-dedup` keeps it.
 - pcapng files that libpcap refuses (mixed link types, odd blocks) are read.
 - Protocols are recognised by content on every port; Suricata asks some probes only on their ports.
+- Protocol `mysql` (rule headers, `app_proto`, event type, keywords `mysql.*`) exists here only; see mysql.md. Such flows are `failed` in Suricata,
+  and sessions that change to TLS are not seen as `tls` there.
 - Match limits of `pcre` count our engine's steps; Suricata's JIT gives up on some matches that we find.
 - POP3 is followed behind the first mail that is fetched, through SASL exchanges and lines that are no response; Suricata ends there
   (`app_layer_error`). An answered StartTLS of LDAP goes on as TLS; Suricata does not find it there. Encrypted bytes behind FTP's AUTH TLS

@@ -18,6 +18,7 @@ import (
 	"mirador/internal/proto/ldap"
 	"mirador/internal/proto/modbus"
 	"mirador/internal/proto/mqtt"
+	"mirador/internal/proto/mysql"
 	"mirador/internal/proto/nfs"
 	"mirador/internal/proto/ntp"
 	"mirador/internal/proto/pgsql"
@@ -57,6 +58,7 @@ func protocols() []*proto.Protocol {
 		mqtt.Protocol(),
 		nfs.Protocol(),
 		sip.Protocol(),
+		mysql.Protocol(),
 		pgsql.Protocol(),
 		rfb.Protocol(),
 		rdp.Protocol(),

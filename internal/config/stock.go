@@ -60,6 +60,7 @@ outputs:
         - pgsql: {enabled: no}
         - stats: {totals: yes, threads: no, deltas: no}
         - flow
+        - mysql
   - tls-store: {enabled: no}
   - pcap-log: {enabled: no}
   - alert-debug: {enabled: no}
@@ -80,6 +81,7 @@ app-layer:
     ike: {enabled: yes}
     tls: {enabled: yes, detection-ports: {dp: 443}}
     pgsql: {enabled: no, stream-depth: 0}
+    mysql: {enabled: yes, stream-depth: 0}
     dcerpc: {enabled: yes}
     ftp: {enabled: yes}
     websocket:

@@ -156,11 +156,11 @@ func DefaultAlert() AlertOptions {
 }
 
 // defaultProtocols are the application-layer types that Suricata 8's own
-// configuration file switches on.
+// configuration file switches on, and mysql, which it does not have.
 var defaultProtocols = [...]string{
 	"http", "dns", "mdns", "tls", "smtp", "websocket", "ftp", "rdp", "nfs", "smb",
 	"tftp", "ike", "dcerpc", "krb5", "bittorrent-dht", "snmp", "rfb", "sip", "quic",
-	"ldap", "pop3", "dhcp", "ssh", "mqtt", "http2", "doh2",
+	"ldap", "pop3", "dhcp", "ssh", "mqtt", "http2", "doh2", "mysql",
 }
 
 // DefaultOptions returns what Suricata 8's own configuration file asks for:
