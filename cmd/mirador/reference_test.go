@@ -68,6 +68,7 @@ No label has a value that traffic can choose. These appear only once they have a
 | metric | type | labels | meaning |
 |---|---|---|---|
 | ` + "`mirador_decoder_events_total`" + ` | counter | event, worker | decoder events, by name |
+| ` + "`mirador_app_layer_limits_total`" + ` | counter | limit, worker | bounds of application protocol parsers that were met, by protocol and bound; docs/limits.md names them |
 | ` + "`mirador_app_layer_errors_total`" + ` | counter | error, worker | failures of application protocol parsers, by protocol and kind |
 | ` + "`mirador_source_frames_total`" + ` and its like | counter | session, eni, instance | what came from a source; all that the sources file does not name count as one |
 

@@ -66,7 +66,10 @@ type Conn struct {
 	// Events are flow-level application-layer events (ApplayerEvents).
 	Events []EventID
 	// Counters of what was cut short.
-	TxOverflow, ExpectOverflow, FileOverflow uint64
+	TxOverflow, ExpectOverflow, FileOverflow, FrameOverflow uint64
+	// Hits counts what met the bounds of Protocol.Limits. The owner sets it and shares
+	// it between flows; nil: nobody counts.
+	Hits *LimitHits
 
 	// Offset is, during Parse, the stream offset of data[0] per direction.
 	Offset [2]uint64
@@ -143,7 +146,7 @@ type Frame struct {
 // NoTx is the Tx of a frame that belongs to no transaction.
 const NoTx = ^uint64(0)
 
-// MaxFrames bounds Conn.Frames.
+// MaxFrames bounds Conn.Frames; beyond it they are counted.
 const MaxFrames = 64
 
 // AddFrame notes a frame that begins at absolute offset off of dir.
@@ -159,9 +162,11 @@ func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
 		c.lastFrame[dir]++
 		id = c.lastFrame[dir]
 	}
-	if len(c.Frames) < MaxFrames {
-		c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx, ID: id})
+	if len(c.Frames) >= MaxFrames {
+		c.FrameOverflow++
+		return
 	}
+	c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx, ID: id})
 }
 
 // NewTx gives b the next id and appends tx to the live transactions. tx.Base()

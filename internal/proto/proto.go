@@ -78,6 +78,9 @@ type Protocol struct {
 	Done [2]uint8
 	// Fields are the sticky buffers and keywords this protocol feeds.
 	Fields []Field
+	// Limits are the names of the parser's bounds that no event and no record tells of,
+	// by LimitID (counters app_layer.limit.NAME.*).
+	Limits []string
 	// Events are the names for app-layer-event and anomaly, by EventID.
 	Events []string
 	// LogAt is the progress per direction a Tx must have reached to be logged;

@@ -7,6 +7,7 @@ func (w *Worker) newConn(e *entry, h proto.Hint) *proto.Conn {
 	c := proto.NewConn(w.opt.Table, h)
 	c.Addrs = [2]proto.Addr{e.Tuple.Src, e.Tuple.Dst}
 	c.NoFrames = !w.wantFrames
+	c.Hits = w.limitHits
 	e.V.app = c
 	return c
 }

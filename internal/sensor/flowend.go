@@ -193,6 +193,7 @@ func (w *Worker) release(e *entry) {
 		w.Stats.LeftTxs += c.TxOverflow
 		w.Stats.LeftFiles += c.FileOverflow
 		w.Stats.LeftExpects += c.ExpectOverflow
+		w.Stats.LeftFrames += c.FrameOverflow
 	}
 	e.V = conv{}
 }

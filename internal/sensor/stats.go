@@ -12,19 +12,20 @@ import (
 // Stats are the worker's own counts beside the Ledger and the rooms' counters.
 type Stats struct {
 	Panics, SinkErrors uint64
-	// What flows left out at a bound of package proto: transactions, files and
-	// announced connections. Counted when the flow ends.
-	LeftTxs, LeftFiles, LeftExpects uint64
-	Alerts, AppEvents               uint64
-	Files, FilesStored              uint64
-	FileStoreErrors                 uint64
-	FilesUntracked                  uint64
-	Frames, Bytes                   uint64
-	Invalid, MaxPkt                 uint64
-	MaxMACSrc, MaxMACDst            uint64
-	Layers                          [64]uint64 // by bit of packet.LayerSet
-	Events                          [packet.NumEvents]uint64
-	AppFlow, AppTx, AppFlowUDP      [256]uint64
+	// What flows left out at a bound of package proto: transactions, files, announced
+	// connections and frames. Counted when the flow ends.
+	LeftTxs, LeftFiles, LeftExpects, LeftFrames uint64
+
+	Alerts, AppEvents          uint64
+	Files, FilesStored         uint64
+	FileStoreErrors            uint64
+	FilesUntracked             uint64
+	Frames, Bytes              uint64
+	Invalid, MaxPkt            uint64
+	MaxMACSrc, MaxMACDst       uint64
+	Layers                     [64]uint64 // by bit of packet.LayerSet
+	Events                     [packet.NumEvents]uint64
+	AppFlow, AppTx, AppFlowUDP [256]uint64
 	// Flows that a parser gave up; those over UDP of protocols that run over both.
 	ParserErrors, ParserErrorsUDP [256]uint64
 }
@@ -137,6 +138,9 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 		add("app_layer.flow."+name, s.AppFlow[id])
 		add("app_layer.tx."+name, s.AppTx[id])
 		add("app_layer.error."+name+".parser", s.ParserErrors[id])
+		for i, n := range w.limitHits.Of(id) {
+			add("app_layer.limit."+p.Name+"."+p.Limits[i], n)
+		}
 	}
 	add("app_layer.events", s.AppEvents)
 	add("file_store.open_files", uint64(w.filesOpen))
@@ -161,7 +165,8 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	add("sensor.sink_errors", s.SinkErrors)
 	add("sensor.left_out.transactions", s.LeftTxs)
 	add("sensor.left_out.files", s.LeftFiles)
-	add("sensor.left_out.expected_flows", s.LeftExpects)
+	add("sensor.left_out.expected_flows", s.LeftExpects+w.expected.Forgotten)
+	add("sensor.left_out.frames", s.LeftFrames)
 	return dst
 }
 

@@ -159,6 +159,7 @@ type Worker struct {
 	fileSeq       uint64
 	filesOpen     int
 	expected      proto.Expectations
+	limitHits     *proto.LimitHits
 
 	// The frame being processed.
 	pcapCnt   uint64
@@ -182,7 +183,7 @@ func NewWorker(o *Options) (*Worker, error) {
 	decoder := o.Decoder
 	decoder.AnyInner = o.Mirror
 	w := &Worker{opt: o, dec: packet.NewDecoder(decoder), sources: *newSources(o.Sources),
-		layers: make([]packet.Parsed, 0, packet.MaxLayers+1)}
+		layers: make([]packet.Parsed, 0, packet.MaxLayers+1), limitHits: o.Table.NewLimitHits()}
 	var err error
 	if w.flows, err = flow.NewTable(o.Flow, w.flowEnd); err != nil {
 		return nil, err

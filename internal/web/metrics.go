@@ -110,6 +110,7 @@ func (e *emitter) named(worker string, c Counter) {
 		{"decoder.event.", "mirador_decoder_events_total", "event", "Decoder events."},
 		{"app_layer.flow.", "mirador_app_layer_flows_total", "app", "Flows by application protocol."},
 		{"app_layer.tx.", "mirador_app_layer_transactions_total", "app", "Transactions by application protocol."},
+		{"app_layer.limit.", "mirador_app_layer_limits_total", "limit", "Bounds of application protocol parsers that were met, by protocol and bound."},
 		{"app_layer.error.", "mirador_app_layer_errors_total", "error", "Failures of application protocol parsers, by protocol and kind."},
 		{"mirror.", "", "", ""}, // the ledger
 		{"capture.", "", "", ""},

@@ -156,7 +156,7 @@ func full() *fake {
 	since := time.Unix(1700000000, 0).UTC()
 	ledger := web.Ledger{Received: 10, ReceivedBytes: 1000, Processed: 8, Drops: []web.Drop{{Reason: "duplicate", Frames: 2}, {Reason: "panic"}}, Dropped: 2}
 	counters := web.Counters{{Name: "decoder.pkts", Value: 8}, {Name: "decoder.vxlan", Value: 8}, {Name: "decoder.event.ipv4.pkt_too_small", Value: 1},
-		{Name: "app_layer.flow.http", Value: 3}, {Name: "app_layer.error.http.parser", Value: 1}, {Name: "flow.memuse", Value: 4096}, {Name: "tcp.reassembly_gap", Value: 5},
+		{Name: "app_layer.flow.http", Value: 3}, {Name: "app_layer.error.http.parser", Value: 1}, {Name: "app_layer.limit.http.headers", Value: 7}, {Name: "flow.memuse", Value: 4096}, {Name: "tcp.reassembly_gap", Value: 5},
 		{Name: "detect.alert", Value: 6}, {Name: "capture.kernel_packets", Value: 10}, {Name: "mirror.received", Value: 10}}
 	f := &fake{status: web.Status{OK: true, State: "ok"}, reload: &web.Reload{Rules: 7}}
 	f.stats = web.Stats{Version: "1.2.3", Started: since, Uptime: 5, Status: web.StatusDetail{OK: true, State: "ok"}, Ledger: ledger, Counters: counters,
@@ -208,6 +208,7 @@ func TestMetrics(t *testing.T) {
 			`mirador_decoder_events_total{event="ipv4.pkt_too_small",worker="0"} 1`,
 			`mirador_app_layer_flows_total{app="http",worker="0"} 3`,
 			`mirador_app_layer_errors_total{error="http.parser",worker="0"} 1`,
+			`mirador_app_layer_limits_total{limit="http.headers",worker="0"} 7`,
 			`mirador_flow_memuse{worker="0"} 4096`,
 			`mirador_source_frames_total{eni="eni-1",instance="i-1",session="tms-1"} 4`,
 			`mirador_source_frames_total{eni="",instance="",session=""} 12`,

@@ -28,6 +28,7 @@ func Protocol() *proto.Protocol {
 		Probe:          probe,
 		Done:           [2]uint8{1, 1},
 		Events:         []string{"malformed_packet"},
+		Limits:         limitNames(),
 		LowerEvents:    true,
 		Unidirectional: true,
 		Log:            log,
@@ -80,6 +81,11 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 	t.Dir = dir
 	t.Skip[dir.Other()] = true
 	p.c.NewTx(t)
+	for _, x := range [2]*Body{t.Request, t.Response} {
+		if x != nil && (len(x.Values) >= MaxPeers || len(x.Nodes) > MaxPeers*(idLen+4+2) || len(x.Nodes6) > MaxPeers*(idLen+16+2)) {
+			p.c.Limit(limitPeers)
+		}
+	}
 	if t.Bad {
 		t.AddEvent(EventMalformedPacket)
 	}
@@ -89,3 +95,12 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 
 // Gap implements proto.Parser; datagrams have none.
 func (p *parser) Gap(proto.Dir, int) bool { return true }
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitPeers proto.LimitID = iota
+)
+
+func limitNames() []string {
+	return []string{"peers"}
+}

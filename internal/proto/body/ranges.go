@@ -61,29 +61,32 @@ func (r *Ranges) Limit(memcap, ttl int64) {
 }
 
 // Open announces the part of the file called key that begins at start; total is
-// the length of the file. It returns nil when there is no room. now is the time
-// in Unix nanoseconds.
-func (r *Ranges) Open(key []byte, start, total uint64, now int64) *RangePart {
+// the length of the file. It returns nil when the part is not wanted or when there is no
+// room for it (full). now is the time in Unix nanoseconds.
+func (r *Ranges) Open(key []byte, start, total uint64, now int64) (p *RangePart, full bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.expire(now)
 	s := r.sets[string(key)]
 	if s == nil {
 		if !r.room(int64(len(key)) + setCost) {
-			return nil
+			return nil, true
 		}
 		s = &rangeSet{key: string(key)}
 		r.sets[s.key] = s
 		r.link(s)
 	}
 	r.touch(s, now)
-	if s.done || len(s.open)+len(s.waiting) >= maxParts || !r.room(partCost) {
-		return nil
+	if s.done {
+		return nil, false
+	}
+	if len(s.open)+len(s.waiting) >= maxParts || !r.room(partCost) {
+		return nil, true
 	}
 	s.total = max(s.total, total)
-	p := &RangePart{r: r, set: s, start: start}
+	p = &RangePart{r: r, set: s, start: start}
 	s.open = append(s.open, p)
-	return p
+	return p, false
 }
 
 // room takes n bytes of what may be held, and tells whether they are there.
@@ -95,21 +98,23 @@ func (r *Ranges) room(n int64) bool {
 	return true
 }
 
-// Write adds bytes to the part. It keeps a copy.
-func (p *RangePart) Write(b []byte, now int64) {
+// Write adds bytes to the part. It keeps a copy. full tells that there was no room for
+// them, and that the part is given up.
+func (p *RangePart) Write(b []byte, now int64) (full bool) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
 	if p.over {
-		return
+		return false
 	}
 	if !p.r.room(int64(len(b))) {
 		p.leave()
 		p.drop()
-		return
+		return true
 	}
 	p.r.touch(p.set, now)
 	p.buf = append(p.buf, b...)
 	p.size += uint64(len(b))
+	return false
 }
 
 // Lost notes that n bytes of the part are missing.

@@ -11,7 +11,7 @@ import (
 
 // fetch receives one part of a file of 9 bytes at second at.
 func fetch(r *body.Ranges, key string, start int, data string, at int64) string {
-	p := r.Open([]byte(key), uint64(start), 9, at*1e9)
+	p, _ := r.Open([]byte(key), uint64(start), 9, at*1e9)
 	if p == nil {
 		return "refused"
 	}
@@ -53,7 +53,7 @@ func TestRanges(t *testing.T) {
 
 func TestRangesLost(t *testing.T) {
 	r := body.NewRanges(1<<20, 60e9)
-	p := r.Open([]byte("a"), 0, 9, 0)
+	p, _ := r.Open([]byte("a"), 0, 9, 0)
 	p.Write([]byte("01"), 0)
 	p.Lost(3)
 	if _, ok := p.Close(0); ok {
@@ -69,7 +69,7 @@ func TestRangesMemcap(t *testing.T) {
 	r := body.NewRanges(10_000, 60e9)
 	open := 0
 	for i := range 1000 {
-		if p := r.Open([]byte(fmt.Sprint("file", i)), 5, 1000, 0); p != nil {
+		if p, _ := r.Open([]byte(fmt.Sprint("file", i)), 5, 1000, 0); p != nil {
 			p.Write([]byte(strings.Repeat("x", 100)), 0)
 			open++
 		}
@@ -83,7 +83,7 @@ func TestRangesMemcap(t *testing.T) {
 	if got := fetch(r, "new", 0, "012345678", 100); got != "012345678 9 false" {
 		t.Errorf("after the old parts: %q", got)
 	}
-	big := r.Open([]byte("big"), 0, 1<<20, 200e9)
+	big, _ := r.Open([]byte("big"), 0, 1<<20, 200e9)
 	for range 1000 {
 		big.Write(make([]byte, 100), 200e9)
 	}

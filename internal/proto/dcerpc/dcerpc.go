@@ -23,6 +23,7 @@ func Protocol() *proto.Protocol {
 		Configure: configure,
 		Done:      [2]uint8{1, 1},
 		Fields:    fields(),
+		Limits:    limitNames(),
 		Frames:    []string{"pdu", "hdr", "data"},
 		Log:       log,
 	}

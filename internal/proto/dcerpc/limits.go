@@ -1,5 +1,7 @@
 package dcerpc
 
+import "mirador/internal/proto"
+
 const (
 	// DefaultMaxTx bounds the transactions alive in a flow (setting max-tx;
 	// Suricata's default is 1024, proto.MaxTxs is the house's bound). The oldest
@@ -21,3 +23,13 @@ const (
 	headerLen = 16 // common header of version 5
 	dgLen     = 80 // header of version 4
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitStub proto.LimitID = iota
+	limitContexts
+)
+
+func limitNames() []string {
+	return []string{"stub", "contexts"}
+}

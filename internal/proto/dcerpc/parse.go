@@ -144,9 +144,11 @@ func (p *parser) learn(c *Context) {
 			return
 		}
 	}
-	if len(p.ctxs) < MaxContexts {
-		p.ctxs = append(p.ctxs, *c)
+	if len(p.ctxs) >= MaxContexts {
+		p.c.Limit(limitContexts)
+		return
 	}
+	p.ctxs = append(p.ctxs, *c)
 }
 
 // results notes what the server says of the contexts in t.
@@ -200,7 +202,7 @@ func (p *parser) request(h *Header, b []byte) *Tx {
 			}
 		}
 	}
-	p.open.stub(t, proto.ToServer, r.Stub, p.cfg.maxStub)
+	p.open.stub(p.c, t, proto.ToServer, r.Stub, p.cfg.maxStub)
 	if h.Flags&FlagLast != 0 {
 		t.end(proto.ToServer)
 	}
@@ -222,7 +224,7 @@ func (p *parser) response(h *Header, b []byte) *Tx {
 	t.Little[proto.ToClient] = h.Little
 	// Suricata counts what is before the stub data of a response as part of it;
 	// rules with offsets were written for that.
-	p.open.stub(t, proto.ToClient, b[headerLen:], p.cfg.maxStub)
+	p.open.stub(p.c, t, proto.ToClient, b[headerLen:], p.cfg.maxStub)
 	if h.Flags&FlagLast != 0 {
 		t.end(proto.ToClient)
 	}

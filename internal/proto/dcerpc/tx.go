@@ -29,7 +29,7 @@ type Tx struct {
 func (t *Tx) isRequest() bool { return t.Seen[proto.ToServer] && t.ReqType == TypeRequest }
 
 // stub adds a fragment's stub data.
-func (o *openTxs) stub(t *Tx, dir proto.Dir, b []byte, limit int) {
+func (o *openTxs) stub(c *proto.Conn, t *Tx, dir proto.Dir, b []byte, limit int) {
 	t.Frags[dir]++
 	room := max(min(limit-len(t.Stub[dir]), MaxFlowStub-o.held), 0)
 	if len(b) > room {
@@ -38,6 +38,7 @@ func (o *openTxs) stub(t *Tx, dir proto.Dir, b []byte, limit int) {
 			room = max(min(limit-len(t.Stub[dir]), MaxFlowStub-o.held), 0)
 		}
 		if len(b) > room {
+			c.Limit(limitStub)
 			t.StubCut[dir] += len(b) - room
 			b = b[:room]
 		}
@@ -99,6 +100,7 @@ func (o *openTxs) add(c *proto.Conn, t *Tx, limit int) {
 	if list := o.tidy(); len(list) >= limit {
 		list[0].lose(proto.ToServer)
 		list[0].lose(proto.ToClient)
+		c.TxOverflow++
 	}
 	c.NewTx(t)
 	o.list = append(o.list, t)

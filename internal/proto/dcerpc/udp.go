@@ -66,7 +66,7 @@ func (p *datagrams) Parse(_ proto.Dir, data []byte, _ bool) (used, need int, st 
 				t.Opnum = h.opnum
 			}
 		}
-		p.open.stub(t, dir, stub, p.cfg.maxStub)
+		p.open.stub(p.c, t, dir, stub, p.cfg.maxStub)
 		if h.flags&flagDGFrag == 0 || h.flags&flagDGLast != 0 {
 			t.end(dir)
 		}

@@ -1,5 +1,7 @@
 package dns
 
+import "mirador/internal/proto"
+
 const (
 	// MaxName is the longest dotted name kept, in bytes; longer ones are cut and
 	// marked. RFC 1035 allows 255, Suricata keeps 1025.
@@ -27,3 +29,12 @@ const (
 	headerLen = 12
 	maxTCP    = 65535 + 2
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitRecords proto.LimitID = iota
+)
+
+func limitNames() []string {
+	return []string{"records"}
+}

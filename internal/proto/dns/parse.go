@@ -73,6 +73,9 @@ func (p *parser) message(dir proto.Dir, msg []byte, off uint64) {
 			return
 		}
 	}
+	if t.Cut > 0 {
+		p.c.Limit(limitRecords)
+	}
 	t.Dir = dir
 	t.Skip[dir.Other()] = true
 	p.c.NewTx(t)

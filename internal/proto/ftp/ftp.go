@@ -55,6 +55,7 @@ func Protocol() *proto.Protocol {
 		Done:        [2]uint8{Complete, Complete},
 		Fields:      fields(),
 		Events:      events(),
+		Limits:      limitNames(),
 		LowerEvents: true,
 		Log:         log,
 	}

@@ -1,5 +1,7 @@
 package ftp
 
+import "mirador/internal/proto"
+
 const (
 	// DefaultMaxLine is the longest command or reply line with its end, in bytes; of a
 	// longer one the first DefaultMaxLine bytes are read and the rest is passed over
@@ -15,3 +17,12 @@ const (
 	maxReplies    = 1024
 	maxReplyBytes = 64 << 10
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitReplies proto.LimitID = iota
+)
+
+func limitNames() []string {
+	return []string{"replies"}
+}

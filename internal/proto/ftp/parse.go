@@ -19,8 +19,6 @@ type parser struct {
 	tls  bool    // handed to TLS
 
 	dirs [2]direction
-	// Dropped counts reply lines not kept because of a limit.
-	Dropped uint64
 }
 
 // direction is where the reading of lines stands.
@@ -259,7 +257,7 @@ func (p *parser) keep(t *Tx, code, text []byte, long bool) {
 		return
 	}
 	if len(t.replies) >= maxReplies || t.size+len(text) > maxReplyBytes {
-		p.Dropped++
+		p.c.Limit(limitReplies)
 		return
 	}
 	r := Reply{Text: clone(text)}

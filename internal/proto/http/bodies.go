@@ -87,7 +87,9 @@ func (s *bodySide) BodyData(b []byte) bool {
 			s.file.Append(b)
 		}
 		if s.part != nil {
-			s.part.Write(b, s.p.c.Time)
+			if s.part.Write(b, s.p.c.Time) {
+				s.p.c.Limit(limitRanges)
+			}
 		}
 	}
 	if len(b) < all {

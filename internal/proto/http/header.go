@@ -102,7 +102,7 @@ func (p *parser) flushHeader(t *Tx, dir proto.Dir, pd *pending) {
 		t.AddEvent(evRequestMissingColon + proto.EventID(dir))
 		from, to := trim(b, 0, len(b))
 		h.name, h.value = sub(from, from), sub(from, to)
-		m.add(t, dir, h)
+		m.add(p, t, dir, h)
 		return
 	}
 	from, to := trim(b, 0, colon)
@@ -110,7 +110,7 @@ func (p *parser) flushHeader(t *Tx, dir proto.Dir, pd *pending) {
 	h.name = sub(from, to)
 	from, to = trim(b, colon+1, len(b))
 	h.value = sub(from, to)
-	m.add(t, dir, h)
+	m.add(p, t, dir, h)
 }
 
 // judgeName notes what is odd about the name b[from:to] that stands before a
@@ -163,13 +163,13 @@ func (m *message) tooMany(t *Tx, dir proto.Dir) {
 
 // add puts h into the table. A repeated header is joined to the first of its
 // name, but for Content-Length, of which the first one counts.
-func (m *message) add(t *Tx, dir proto.Dir, h header) {
+func (m *message) add(p *parser, t *Tx, dir proto.Dir, h header) {
 	name := m.bytes(h.name)
 	h.hash = hashName(name)
 	for i := m.heads[h.hash&15]; i != 0; i = m.hdrs[i-1].next {
 		e := &m.hdrs[i-1]
 		if e.hash == h.hash && sameName(m.bytes(e.name), name) {
-			m.repeat(t, dir, e, h)
+			m.repeat(p, t, dir, e, h)
 			return
 		}
 	}
@@ -186,7 +186,7 @@ func (m *message) add(t *Tx, dir proto.Dir, h header) {
 }
 
 // repeat joins h to e, the header of the same name.
-func (m *message) repeat(t *Tx, dir proto.Dir, e *header, h header) {
+func (m *message) repeat(p *parser, t *Tx, dir proto.Dir, e *header, h header) {
 	if !e.repeated {
 		t.AddEvent(evRequestRepetition + proto.EventID(dir))
 	}
@@ -199,6 +199,7 @@ func (m *message) repeat(t *Tx, dir proto.Dir, e *header, h header) {
 		return
 	}
 	if m.repeats++; m.repeats > maxRepeats || len(m.extra) > 4*maxHeaderBytes {
+		p.c.Limit(limitRepeats)
 		return
 	}
 	off := uint32(len(m.extra))

@@ -35,6 +35,7 @@ func Sharing(parts *body.Ranges) *proto.Protocol {
 		Frames:    []string{"stream", "request", "response"},
 		Fields:    fields(),
 		Events:    events(),
+		Limits:    limitNames(),
 		Log:       Logger(LogOptions{Extended: true}),
 		LogAlert:  AlertLogger(AlertOptions{}),
 	}

@@ -1,5 +1,7 @@
 package http
 
+import "mirador/internal/proto"
+
 // Bounds on what one flow may hold. Names in brackets are Suricata's settings
 // under app-layer.protocols.http.libhtp.default-config.
 const (
@@ -62,3 +64,14 @@ const (
 	// looks through them once [libhtp.server-config].
 	maxServers = 4096
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitWaiting proto.LimitID = iota
+	limitRepeats
+	limitRanges
+)
+
+func limitNames() []string {
+	return []string{"waiting_requests", "repeated_headers", "ranges"}
+}

@@ -79,7 +79,10 @@ func (s *bodySide) setRange() {
 	f.RangeStart, f.RangeEnd, f.RangeSize = uint64(r.start), uint64(r.end), uint64(r.size)
 	key := make([]byte, 0, len(s.tx.host)+len(f.Name))
 	key = append(append(key, s.tx.host...), f.Name...)
-	s.part = s.p.sh.ranges.Open(key, f.RangeStart, f.RangeSize, s.p.c.Time)
+	var full bool
+	if s.part, full = s.p.sh.ranges.Open(key, f.RangeStart, f.RangeSize, s.p.c.Time); full {
+		s.p.c.Limit(limitRanges)
+	}
 }
 
 // closeRange ends the part. When it was the last one that was missing, the whole

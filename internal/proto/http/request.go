@@ -82,6 +82,8 @@ func (p *parser) requestLine(h *half, b []byte, eof bool) (int, step) {
 	p.openFrame(t, dir, h.begin)
 	if len(p.wait) < maxWaiting {
 		p.wait = append(p.wait, t)
+	} else {
+		p.c.Limit(limitWaiting)
 	}
 	m := &t.msg[dir]
 	at, _ := m.keep(b[:n])

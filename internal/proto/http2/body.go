@@ -25,7 +25,9 @@ func (s sink) BodyData(b []byte) bool {
 	}
 	m.file.Append(b)
 	if m.part != nil {
-		m.part.Write(b, t.p.c.Time)
+		if m.part.Write(b, t.p.c.Time) {
+			t.p.c.Limit(limitRanges)
+		}
 	}
 	return true
 }
@@ -191,7 +193,10 @@ func (t *Tx) setRange() {
 	f.HasRange = true
 	f.RangeStart, f.RangeEnd, f.RangeSize = uint64(start), uint64(end), uint64(size)
 	key := append(append(make([]byte, 0, len(auth)+len(path)), auth...), path...)
-	m.part = t.p.cfg.ranges.Open(key, f.RangeStart, f.RangeSize, t.p.c.Time)
+	var full bool
+	if m.part, full = t.p.cfg.ranges.Open(key, f.RangeStart, f.RangeSize, t.p.c.Time); full {
+		t.p.c.Limit(limitRanges)
+	}
 }
 
 // closeRange ends the part; the whole is one more file of the transaction.

@@ -74,6 +74,7 @@ func Sharing(parts *body.Ranges) *proto.Protocol {
 		Done:        [2]uint8{Complete, Complete},
 		Fields:      fields(),
 		Events:      events(),
+		Limits:      limitNames(),
 		LowerEvents: true,
 		Frames:      []string{"hdr", "data", "pdu"},
 		Log:         log,

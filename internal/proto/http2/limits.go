@@ -1,5 +1,7 @@
 package http2
 
+import "mirador/internal/proto"
+
 const (
 	// defaultStreams is the number of live transactions of a flow [max-streams];
 	// proto.MaxTxs holds besides.
@@ -39,3 +41,13 @@ const (
 	rangeMemcap = 100 << 20
 	rangeTTL    = 60e9
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitValues proto.LimitID = iota
+	limitRanges
+)
+
+func limitNames() []string {
+	return []string{"values", "ranges"}
+}

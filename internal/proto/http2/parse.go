@@ -353,8 +353,8 @@ func (p *parser) blockStart(dir proto.Dir, t *Tx, typ, flags uint8, n int, b []b
 		}
 		m := &t.m[dir]
 		if typ == frameHeaders && flags&flagPriority != 0 {
-			if len(b) >= head+5 && len(m.prio) < maxValues {
-				m.prio = append(m.prio, b[head+4])
+			if len(b) >= head+5 {
+				m.prio = keep(p, m.prio, b[head+4])
 			}
 			head += 5
 		}
@@ -479,6 +479,15 @@ func (p *parser) blockEnd(dir proto.Dir) {
 	}
 }
 
+// keep adds v to what is kept of a transaction's direction.
+func keep[T any](p *parser, list []T, v T) []T {
+	if len(list) >= maxValues {
+		p.c.Limit(limitValues)
+		return list
+	}
+	return append(list, v)
+}
+
 // control reads the frames that carry neither headers nor data.
 func (p *parser) control(dir proto.Dir, t *Tx, typ, flags uint8, b []byte) {
 	m := &t.m[dir]
@@ -486,24 +495,22 @@ func (p *parser) control(dir proto.Dir, t *Tx, typ, flags uint8, b []byte) {
 	case framePriority:
 		if len(b) != 5 {
 			t.AddEvent(EventInvalidFrameLength)
-		} else if len(m.prio) < maxValues {
-			m.prio = append(m.prio, b[4])
+		} else {
+			m.prio = keep(p, m.prio, b[4])
 		}
 	case frameReset:
 		if len(b) != 4 {
 			t.AddEvent(EventInvalidFrameLength)
 			return
 		}
-		if len(m.errs) < maxValues {
-			m.errs = append(m.errs, binary.BigEndian.Uint32(b))
-		}
+		m.errs = keep(p, m.errs, binary.BigEndian.Uint32(b))
 		t.finish(proto.ToServer, false)
 		t.finish(proto.ToClient, false)
 		t.end()
 	case frameSettings:
 		m.settled = m.settled || len(b) > 0
-		for ; len(b) >= 6 && len(m.settings) < maxValues; b = b[6:] {
-			m.settings = append(m.settings, setting{binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])})
+		for ; len(b) >= 6; b = b[6:] {
+			m.settings = keep(p, m.settings, setting{binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])})
 		}
 	case frameGoaway:
 		if len(b) < 8 {
@@ -511,14 +518,12 @@ func (p *parser) control(dir proto.Dir, t *Tx, typ, flags uint8, b []byte) {
 			return
 		}
 		m.goaway = true
-		if len(m.errs) < maxValues {
-			m.errs = append(m.errs, binary.BigEndian.Uint32(b[4:]))
-		}
+		m.errs = keep(p, m.errs, binary.BigEndian.Uint32(b[4:]))
 	case frameWindow:
 		if len(b) != 4 {
 			t.AddEvent(EventInvalidFrameLength)
-		} else if len(m.window) < maxValues {
-			m.window = append(m.window, binary.BigEndian.Uint32(b)&(1<<31-1))
+		} else {
+			m.window = keep(p, m.window, binary.BigEndian.Uint32(b)&(1<<31-1))
 		}
 	}
 }

@@ -145,8 +145,8 @@ func (t *Tx) add(dir proto.Dir, f field) {
 		t.p.kept += n
 	}
 	m.fields = append(m.fields, f)
-	if f.kind == kindSize && len(m.sizes) < maxValues {
-		m.sizes = append(m.sizes, f.size)
+	if f.kind == kindSize {
+		m.sizes = keep(t.p, m.sizes, f.size)
 	}
 }
 

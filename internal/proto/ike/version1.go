@@ -35,7 +35,11 @@ func (p *parser) version1(t *Tx, dir proto.Dir, b []byte) bool {
 		t.payload1(t.Header[offNext])
 	} else {
 		next := t.Header[offNext]
-		for n := 0; len(b) > 0 && n < MaxPayloads; n++ {
+		for n := 0; len(b) > 0; n++ {
+			if n == MaxPayloads {
+				p.c.Limit(limitPayloads)
+				break
+			}
 			t.payload1(next)
 			after, body, rest, ok := payload(b)
 			if !ok {
@@ -99,7 +103,7 @@ func (p *parser) proposals1(t *Tx, dir proto.Dir, b []byte) {
 		if !ok || len(body) < 4 || len(body) < 4+int(body[2]) {
 			break
 		}
-		all = transforms1(t, all, body[4+int(body[2]):])
+		all = p.transforms1(t, all, body[4+int(body[2]):])
 		b = rest
 	}
 	if dir == proto.ToServer {
@@ -115,14 +119,18 @@ func (p *parser) proposals1(t *Tx, dir proto.Dir, b []byte) {
 }
 
 // transforms1 reads the transforms of a proposal.
-func transforms1(t *Tx, all [][]Attribute, b []byte) [][]Attribute {
-	for len(b) > 0 && len(all) < MaxTransforms {
+func (p *parser) transforms1(t *Tx, all [][]Attribute, b []byte) [][]Attribute {
+	for len(b) > 0 {
+		if len(all) >= MaxTransforms {
+			p.c.Limit(limitTransforms)
+			break
+		}
 		t.payload1(payloadTransform1)
 		_, body, rest, ok := payload(b)
 		if !ok || len(body) < 4 {
 			break
 		}
-		if list := attributes(body[4:]); len(list) > 0 {
+		if list := p.attributes(body[4:]); len(list) > 0 {
 			all = append(all, list)
 		}
 		b = rest
@@ -131,8 +139,12 @@ func transforms1(t *Tx, all [][]Attribute, b []byte) [][]Attribute {
 }
 
 // attributes reads the attributes of a transform, of each type the first.
-func attributes(b []byte) (list []Attribute) {
-	for len(b) >= 4 && len(list) < MaxAttributes {
+func (p *parser) attributes(b []byte) (list []Attribute) {
+	for len(b) >= 4 {
+		if len(list) >= MaxAttributes {
+			p.c.Limit(limitAttributes)
+			break
+		}
 		a := Attribute{Type: binary.BigEndian.Uint16(b) & 0x7fff}
 		n := binary.BigEndian.Uint16(b[2:])
 		short := b[0]&0x80 != 0

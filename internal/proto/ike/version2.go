@@ -44,14 +44,18 @@ func (p *parser) version2(t *Tx, server bool, b []byte) {
 	var proposals []proposal2
 	var notifies []uint16
 	errors, next := 0, t.Header[offNext]
-	for len(b) > 0 && len(types) < MaxPayloads {
+	for len(b) > 0 {
+		if len(types) >= MaxPayloads {
+			p.c.Limit(limitPayloads)
+			break
+		}
 		after, body, rest, ok := payload(b)
 		if !ok {
 			return
 		}
 		switch next {
 		case payloadSA2:
-			if proposals, ok = readProposals(proposals, body); !ok {
+			if proposals, ok = p.readProposals(proposals, body); !ok {
 				return
 			}
 		case payloadKE2:
@@ -82,7 +86,7 @@ func (p *parser) version2(t *Tx, server bool, b []byte) {
 }
 
 // readProposals reads the body of an SA payload.
-func readProposals(list []proposal2, b []byte) ([]proposal2, bool) {
+func (p *parser) readProposals(list []proposal2, b []byte) ([]proposal2, bool) {
 	total := 0
 	for len(b) > 0 {
 		_, body, rest, ok := payload(b)
@@ -97,7 +101,9 @@ func readProposals(list []proposal2, b []byte) ([]proposal2, bool) {
 			if !ok || len(tr) < 4 {
 				return nil, false
 			}
-			if total++; total <= MaxTransforms {
+			if total++; total > MaxTransforms {
+				p.c.Limit(limitTransforms)
+			} else {
 				x.transforms = append(x.transforms, transform2{tr[0], binary.BigEndian.Uint16(tr[2:])})
 			}
 			body = after

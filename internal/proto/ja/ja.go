@@ -110,6 +110,21 @@ func ParseServer(b []byte) (h Hello) {
 // DraftBefore16 stands for the drafts of TLS 1.3 before the 16th.
 const DraftBefore16 = 0x7f01
 
+// Full tells whether a list has as many entries as are kept or go into a fingerprint.
+func (h *Hello) Full() bool {
+	return len(h.ALPN) >= MaxALPN || len(h.Ciphers) >= 2*MaxList || len(h.Groups) >= 2*MaxList || len(h.SigAlgs) >= 2*MaxList ||
+		len(h.Exts) >= 4*MaxList && h.count() >= MaxList
+}
+
+// count returns the number of extensions, MaxList at most.
+func (h *Hello) count() (n int) {
+	h.Each(func(uint16) bool {
+		n++
+		return n < MaxList
+	})
+	return n
+}
+
 // early13 tells whether a server's hello has the form of the drafts of TLS 1.3
 // before the 22nd: no session id and no compression method.
 func (h *Hello) early13() bool { return h.Legacy > 0x7f00 && h.Legacy < 0x7f16 }

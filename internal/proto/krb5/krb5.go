@@ -42,6 +42,7 @@ func Protocol() *proto.Protocol {
 		Done:        [2]uint8{1, 1},
 		Fields:      fields(),
 		Events:      []string{"malformed_data", "weak_encryption"},
+		Limits:      limitNames(),
 		LowerEvents: true,
 		Frames:      []string{},
 		Log:         log,

@@ -1,5 +1,7 @@
 package krb5
 
+import "mirador/internal/proto"
+
 const (
 	// MaxMessage is the longest message followed over TCP; longer ones are stepped
 	// over. Tickets with large authorization data stay below 64 KiB.
@@ -10,3 +12,13 @@ const (
 	// MaxString bounds a realm or a part of a name, in bytes.
 	MaxString = 1024
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitMessage proto.LimitID = iota
+	limitName
+)
+
+func limitNames() []string {
+	return []string{"message", "name"}
+}

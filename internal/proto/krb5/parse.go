@@ -57,6 +57,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 				continue
 			}
 			p.skip[dir] = n
+			p.c.Limit(limitMessage)
 			used += 4
 			continue
 		}
@@ -118,10 +119,28 @@ func (p *parser) message(dir proto.Dir, b []byte) {
 	if t.HasEType && Weak(t.EType) {
 		t.AddEvent(EventWeakEncryption)
 	}
+	if t.full() {
+		p.c.Limit(limitName)
+	}
 	t.Dir = dir
 	t.Skip[dir.Other()] = true
 	p.c.NewTx(t)
 	t.Advance(dir, 1)
+}
+
+// full tells whether a name is as long as is kept.
+func (t *Tx) full() bool {
+	for _, name := range [2][][]byte{t.CName, t.SName} {
+		if len(name) >= MaxComponents {
+			return true
+		}
+		for _, part := range name {
+			if len(part) >= MaxString {
+				return true
+			}
+		}
+	}
+	return len(t.Realm) >= MaxString
 }
 
 // Decode reads one message. It keeps copies only.

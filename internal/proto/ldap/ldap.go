@@ -35,6 +35,7 @@ func Protocol() *proto.Protocol {
 		Done:        [2]uint8{1, 1},
 		Fields:      fields(),
 		Events:      []string{"too_many_transactions", "invalid_data", "request_not_found", "too_many_responses"},
+		Limits:      limitNames(),
 		LowerEvents: true,
 		Frames:      []string{"pdu"},
 		Log:         log,

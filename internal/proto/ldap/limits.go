@@ -1,5 +1,7 @@
 package ldap
 
+import "mirador/internal/proto"
+
 const (
 	// MaxMessage is the longest message that is looked into; longer ones are stepped
 	// over and counted as responses nobody sees. Entries with photographs or long
@@ -22,3 +24,15 @@ const (
 	recount          = 256  // messages between two counts of what is kept
 	maxDepth         = 32   // nested search filters, which are checked but not kept
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitMessage proto.LimitID = iota
+	limitContent
+	limitAttributes
+	limitLogged
+)
+
+func limitNames() []string {
+	return []string{"message", "content", "attributes", "logged_values"}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // log writes the EVE object ldap.
-func log(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
+func log(c *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
 	t, ok := tx.(*Tx)
 	if !ok {
 		return false
@@ -18,7 +18,9 @@ func log(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
 		w.Object("request")
 		w.Uint("message_id", uint64(t.Request.ID))
 		w.Str("operation", opName(t.Request.Op))
-		t.Request.log(w)
+		if !t.Request.log(w) {
+			c.LimitOf(tx, limitLogged)
+		}
 		w.Close()
 	}
 	if len(t.Responses) > 0 {
@@ -30,7 +32,9 @@ func log(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
 			if !t.HasRequest {
 				w.Uint("message_id", uint64(m.ID))
 			}
-			m.log(w)
+			if !m.log(w) {
+				c.LimitOf(tx, limitLogged)
+			}
 			w.Close()
 		}
 		w.CloseArray()
@@ -43,10 +47,11 @@ type budget int
 
 func (n *budget) more() bool { *n++; return *n <= MaxLogged }
 
-// log writes the operation of m and its controls.
-func (m *Message) log(w *jsonw.Writer) {
+// log writes the operation of m and its controls, and tells whether all of its values
+// were written.
+func (m *Message) log(w *jsonw.Writer) bool {
 	if m.body == nil {
-		return
+		return true
 	}
 	n := new(budget)
 	if m.Op != opUnbind && m.Op != opAbandon && m.Op != opReference {
@@ -55,7 +60,7 @@ func (m *Message) log(w *jsonw.Writer) {
 		w.Close()
 	}
 	if len(m.controls) == 0 {
-		return
+		return *n <= MaxLogged
 	}
 	w.Array("controls")
 	for r := (&reader{b: m.controls}); r.more() && n.more(); {
@@ -69,6 +74,7 @@ func (m *Message) log(w *jsonw.Writer) {
 		w.Close()
 	}
 	w.CloseArray()
+	return *n <= MaxLogged
 }
 
 func (m *Message) content(r *reader, n *budget, w *jsonw.Writer) {

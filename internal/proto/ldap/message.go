@@ -43,6 +43,7 @@ type Message struct {
 	name     []byte // of an extended operation
 	body     []byte // content of the operation; nil: not kept
 	controls []byte // content of the controls
+	more     bool   // there were more attributes than Attrs holds
 }
 
 // isRequest tells whether clients send op.
@@ -99,9 +100,11 @@ func decode(b []byte) (m Message, ok bool) {
 
 // attr notes an attribute's type.
 func (m *Message) attr(b []byte) {
-	if len(m.Attrs) < MaxAttrs {
-		m.Attrs = append(m.Attrs, b)
+	if len(m.Attrs) >= MaxAttrs {
+		m.more = true
+		return
 	}
+	m.Attrs = append(m.Attrs, b)
 }
 
 // read checks the content of the operation and notes what keywords look at.

@@ -66,6 +66,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		case total > MaxMessage && tag == tagSequence:
 			p.lost[dir] = false
 			p.skip[dir] = total
+			p.c.Limit(limitMessage)
 			continue
 		case total > len(rest):
 			if p.c.Hint.UDP {
@@ -134,6 +135,9 @@ func (p *parser) message(dir proto.Dir, b []byte, off uint64) bool {
 	if !ok {
 		return false
 	}
+	if m.more {
+		p.c.Limit(limitAttributes)
+	}
 	switch {
 	case isRequest(m.Op) && dir == proto.ToServer:
 		p.request(m, b)
@@ -193,7 +197,11 @@ func (p *parser) room(n int) bool {
 
 // keep gives t a copy of m.
 func (p *parser) keep(t *Tx, m *Message, b []byte) {
-	n := m.own(b, p.room(len(b)))
+	room := p.room(len(b))
+	if !room {
+		p.c.Limit(limitContent)
+	}
+	n := m.own(b, room)
 	p.kept += n
 	t.kept += n
 }

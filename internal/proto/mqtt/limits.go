@@ -1,5 +1,7 @@
 package mqtt
 
+import "mirador/internal/proto"
+
 const (
 	// defaultMessage is the length of a message above which it is skipped
 	// (Suricata: max-msg-length 1 MiB).
@@ -26,3 +28,12 @@ const (
 	// before they must be recognised otherwise; a CONNACK with properties fits.
 	maxConnackProbe = 512
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitTopics proto.LimitID = iota
+)
+
+func limitNames() []string {
+	return []string{"topics"}
+}

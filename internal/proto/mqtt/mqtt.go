@@ -53,6 +53,7 @@ func Protocol() *proto.Protocol {
 		Probe:          probe,
 		Done:           [2]uint8{done, done},
 		Events:         events(),
+		Limits:         limitNames(),
 		Frames:         []string{"pdu", "header", "data"},
 		LowerEvents:    true,
 		Unidirectional: true,

@@ -172,6 +172,9 @@ func (p *parser) answer(dir proto.Dir, m *Message, waits uint8, missing proto.Ev
 
 // message puts m where it belongs.
 func (p *parser) message(dir proto.Dir, m *Message) {
+	if m.moreTopics {
+		p.c.Limit(limitTopics)
+	}
 	switch m.Type {
 	case Connect:
 		p.version = m.Connect.Version
@@ -269,6 +272,7 @@ func (p *parser) decode(m *Message, b []byte) bool {
 		}
 		if m.Type == Suback || v5 {
 			m.Codes = d.b[:min(len(d.b), MaxTopics)]
+			m.moreTopics = len(d.b) > MaxTopics
 		}
 	case Disconnect, Auth:
 		if len(d.b) == 1 {
@@ -345,7 +349,11 @@ func (d *decoder) topics(qos bool) {
 		if qos {
 			q = d.byte()
 		}
-		if !d.ok || len(d.m.Topics) >= MaxTopics {
+		if !d.ok {
+			return
+		}
+		if len(d.m.Topics) >= MaxTopics {
+			d.m.moreTopics = true
 			return
 		}
 		d.m.Topics = append(d.m.Topics, t)

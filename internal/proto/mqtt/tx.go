@@ -60,6 +60,8 @@ type Message struct {
 	Connect *ConnectInfo
 
 	more bool // there were more properties than are kept
+
+	moreTopics bool // the same of topics or of codes
 }
 
 // ConnectInfo is what a CONNECT says.

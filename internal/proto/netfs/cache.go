@@ -7,8 +7,6 @@ type Cache[K comparable, V any] struct {
 	m     map[K]V
 	order []K // in the order they were put; may name keys that are gone
 	head  int
-	// Forgotten counts the entries that went to make room.
-	Forgotten uint64
 }
 
 // Get returns the value of k.
@@ -17,8 +15,8 @@ func (c *Cache[K, V]) Get(k K) (V, bool) {
 	return v, ok
 }
 
-// Put sets the value of k.
-func (c *Cache[K, V]) Put(k K, v V) {
+// Put sets the value of k, and tells whether an entry went to make room.
+func (c *Cache[K, V]) Put(k K, v V) (forgot bool) {
 	if c.m == nil {
 		c.m = make(map[K]V)
 	}
@@ -26,7 +24,7 @@ func (c *Cache[K, V]) Put(k K, v V) {
 		for len(c.m) >= c.Max && c.head < len(c.order) {
 			if _, have := c.m[c.order[c.head]]; have {
 				delete(c.m, c.order[c.head])
-				c.Forgotten++
+				forgot = true
 			}
 			c.head++
 		}
@@ -36,6 +34,7 @@ func (c *Cache[K, V]) Put(k K, v V) {
 	if len(c.order) > 4*c.Max+16 {
 		c.compact()
 	}
+	return forgot
 }
 
 // Len returns the number of entries.

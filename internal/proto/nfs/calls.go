@@ -46,13 +46,20 @@ func (p *parser) call(hd *header, r *reader, s *source) {
 			break
 		}
 		// The reads in it are known only behind it, and its reply cannot come before.
-		p.pending.Put(hd.xid, c)
+		p.await(hd.xid, c)
 		p.compound(c, hd, r, s)
 		return
 	default:
 		return
 	}
-	p.pending.Put(hd.xid, c)
+	p.await(hd.xid, c)
+}
+
+// await keeps c until its reply comes.
+func (p *parser) await(xid uint32, c *call) {
+	if p.pending.Put(xid, c) {
+		p.c.Limit(limitCalls)
+	}
 }
 
 // newTx begins the transaction of c.

@@ -16,6 +16,7 @@ func (p *parser) fileOf(id handle, dir proto.Dir) *Tx { return p.files[fileKey{i
 // newFile begins one. In EVE its call has no credentials unless they are set.
 func (p *parser) newFile(id handle, dir proto.Dir, version, procedure, xid uint32) *Tx {
 	for len(p.files) >= MaxOpenFiles {
+		p.c.Limit(limitFiles)
 		p.closeOldest()
 	}
 	name, _ := p.names.Get(id)

@@ -47,3 +47,18 @@ const (
 	// MaxOpenFiles bounds the files of a flow followed at once, in either direction.
 	MaxOpenFiles = 512
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitFiles proto.LimitID = iota
+	limitCalls
+	limitFileNames
+	limitRecord
+	limitOps
+	limitReads
+	limitEntries
+)
+
+func limitNames() []string {
+	return []string{"files", "calls", "names", "record", "operations", "reads", "entries"}
+}

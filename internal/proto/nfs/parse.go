@@ -122,6 +122,7 @@ func (p *parser) record(dir proto.Dir, h *half, b []byte, off uint64) (n, want i
 		if !h.fragments && size > MaxRecord {
 			// No implementation sends such; it is no record mark.
 			h.lost = true
+			p.c.Limit(limitRecord)
 			return mark, 0
 		}
 		h.fragments, h.fragLeft, h.fragLast = true, size, last
@@ -156,6 +157,7 @@ func (p *parser) record(dir proto.Dir, h *half, b []byte, off uint64) (n, want i
 	if !p.locate(dir, s) {
 		if size > MaxRecord {
 			h.skip = size
+			p.c.Limit(limitRecord)
 			return mark, 0
 		}
 		return 0, min(whole, 2*len(b))
@@ -173,6 +175,7 @@ func (p *parser) record(dir proto.Dir, h *half, b []byte, off uint64) (n, want i
 func (p *parser) fragment(dir proto.Dir, h *half, b []byte) int {
 	n := min(len(b), h.fragLeft)
 	if len(h.frag)+n > MaxRecord {
+		p.c.Limit(limitRecord)
 		h.over, h.frag = true, nil
 	}
 	if !h.over {

@@ -98,12 +98,15 @@ func (p *parser) entries(r *reader) {
 			return
 		}
 	}
+	p.c.Limit(limitEntries)
 }
 
 // learn notes that the file id is called name.
 func (p *parser) learn(id handle, name []byte) {
 	if id != "" && len(name) > 0 {
-		p.names.Put(id, name)
+		if p.names.Put(id, name) {
+			p.c.Limit(limitFileNames)
+		}
 	}
 }
 

@@ -180,7 +180,10 @@ func (w *walk) front() bool {
 	if !w.res {
 		w.r.skip(4)
 	}
-	w.n = int(min(w.r.u32(), MaxOps))
+	n := w.r.u32()
+	if w.n = int(min(n, MaxOps)); n > MaxOps && w.p != nil {
+		w.p.c.Limit(limitOps)
+	}
 	return !w.r.bad
 }
 
@@ -241,7 +244,11 @@ func (w *walk) op(op uint32) (more, stop bool) {
 		r.skip(16)
 		off := r.u64()
 		r.skip(4)
-		if w.p != nil && !r.bad && len(w.c.reads) < MaxReads {
+		switch {
+		case w.p == nil || r.bad:
+		case len(w.c.reads) >= MaxReads:
+			w.p.c.Limit(limitReads)
+		default:
 			w.c.reads = append(w.c.reads, readOp{w.fh, off})
 			if tx := w.p.fileOf(w.fh, proto.ToClient); tx != nil {
 				tx.file.waiting++

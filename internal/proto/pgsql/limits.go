@@ -1,5 +1,7 @@
 package pgsql
 
+import "mirador/internal/proto"
+
 const (
 	// maxStartup is the largest start-up packet (PostgreSQL's own limit).
 	maxStartup = 10000
@@ -13,3 +15,13 @@ const (
 	// maxParams bounds the parameters kept of a start-up packet.
 	maxParams = 64
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitParameters proto.LimitID = iota
+	limitMessage
+)
+
+func limitNames() []string {
+	return []string{"parameters", "message"}
+}

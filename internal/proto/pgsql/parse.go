@@ -131,7 +131,11 @@ func (p *parser) first(b []byte) (used, need int, ok bool) {
 // startup reads names and values, each ended by a zero byte.
 func (p *parser) startup(b []byte) {
 	t := p.begin(Startup)
-	for len(b) > 0 && b[0] != 0 && len(t.Params) < maxParams {
+	for len(b) > 0 && b[0] != 0 {
+		if len(t.Params) >= maxParams {
+			p.c.Limit(limitParameters)
+			break
+		}
 		name, rest, ok := bytes.Cut(b, []byte{0})
 		value, rest, ok2 := bytes.Cut(rest, []byte{0})
 		if !ok || !ok2 {
@@ -190,6 +194,9 @@ func (p *parser) typed(dir proto.Dir, b []byte) (used, need int, ok bool) {
 	see := int(min(size, MaxMessage))
 	if len(b) < see {
 		return 0, see, true
+	}
+	if size > MaxMessage {
+		p.c.Limit(limitMessage)
 	}
 	if dir == proto.ToServer {
 		p.request(b[0], b[typedHead:see], size-typedHead)
@@ -302,6 +309,8 @@ func (p *parser) response(typ byte, b []byte, size uint64) {
 		name, value, _ := bytes.Cut(b, []byte{0})
 		if len(t.status) < p.cfg.maxResponses {
 			t.status = append(t.status, Param{bytes.Clone(name), text(value)})
+		} else {
+			p.c.Limit(limitParameters)
 		}
 		r.Kind = ParameterStatus
 		if len(t.status) > 1 {
@@ -314,7 +323,7 @@ func (p *parser) response(typ byte, b []byte, size uint64) {
 		}
 		r = Response{Kind: BackendKey, N: binary.BigEndian.Uint32(b), M: binary.BigEndian.Uint32(b[4:])}
 	case 'E':
-		r.Kind, r.Error = ErrorOrNotice, errorFields(b)
+		r.Kind, r.Error = ErrorOrNotice, p.errorFields(b)
 	case 'T':
 		r = p.rowDescription(t, b, size)
 	case 'D':
@@ -445,9 +454,13 @@ func (p *parser) count(t *Tx, k ResponseKind, n uint64) {
 }
 
 // errorFields reads fields of one letter and a text ended by a zero byte.
-func errorFields(b []byte) (list []Param) {
+func (p *parser) errorFields(b []byte) (list []Param) {
 	b = bytes.Clone(b)
-	for len(b) > 1 && b[0] != 0 && len(list) < maxParams {
+	for len(b) > 1 && b[0] != 0 {
+		if len(list) >= maxParams {
+			p.c.Limit(limitParameters)
+			break
+		}
 		v, rest, ok := bytes.Cut(b[1:], []byte{0})
 		if !ok {
 			return list

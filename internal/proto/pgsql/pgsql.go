@@ -42,6 +42,7 @@ func Protocol() *proto.Protocol {
 			Doc: "text of a simple query"}},
 		Events: []string{"invalid_length", "malformed_request", "malformed_response", "too_many_transactions",
 			"too_many_responses"},
+		Limits:      limitNames(),
 		LowerEvents: true,
 		Log:         cfg.log,
 		StreamDepth: func(s proto.Settings) (int64, bool) {

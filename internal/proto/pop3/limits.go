@@ -1,5 +1,7 @@
 package pop3
 
+import "mirador/internal/proto"
+
 const (
 	// MaxRequest and MaxResponse are the lengths, with line end, beyond which a command
 	// or the first line of a response is reported: RFC 2449 section 4 says 255 and 512,
@@ -19,3 +21,13 @@ const (
 	// maxArgs bounds the arguments kept of a command; no command has more than two.
 	maxArgs = 64
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitArguments proto.LimitID = iota
+	limitLines
+)
+
+func limitNames() []string {
+	return []string{"arguments", "response_lines"}
+}

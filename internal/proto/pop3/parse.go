@@ -19,9 +19,6 @@ type parser struct {
 	tls  bool  // handed to TLS
 
 	dirs [2]direction
-	// Dropped counts lines not kept because of a limit, and lines of the server that are
-	// no response.
-	Dropped uint64
 }
 
 // direction is where the reading of lines stands.
@@ -184,7 +181,7 @@ func (p *parser) words(t *Tx, words []byte) {
 		case n < maxArgs:
 			t.args = append(t.args, clone(w))
 		default:
-			p.Dropped++
+			p.c.Limit(limitArguments)
 		}
 		n++
 	}
@@ -209,7 +206,6 @@ func (p *parser) response(line []byte) {
 	line = trim(line)
 	ok, header, challenge, good := status(line)
 	if !good {
-		p.Dropped++
 		return
 	}
 	t := p.oldest()
@@ -272,7 +268,7 @@ func (p *parser) bodyLine(line []byte) {
 		return
 	}
 	if len(t.data) >= maxData || t.size+len(line) > maxDataBytes {
-		p.Dropped++
+		p.c.Limit(limitLines)
 		return
 	}
 	t.data = append(t.data, clone(line))

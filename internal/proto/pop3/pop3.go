@@ -46,6 +46,7 @@ func Protocol() *proto.Protocol {
 		Probe:       probe,
 		Done:        [2]uint8{Complete, Complete},
 		Events:      events(),
+		Limits:      limitNames(),
 		LowerEvents: true,
 		Log:         log,
 		StreamDepth: func(s proto.Settings) (int64, bool) {

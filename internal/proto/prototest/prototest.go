@@ -135,7 +135,22 @@ type Runner struct {
 
 // NewRunner starts a flow.
 func NewRunner(t *proto.Table, h proto.Hint) *Runner {
-	return &Runner{Conn: proto.NewConn(t, h)}
+	c := proto.NewConn(t, h)
+	c.Hits = t.NewLimitHits()
+	return &Runner{Conn: c}
+}
+
+// Hits returns how often the flow met the bound called limit of protocol name.
+func (r *Runner) Hits(tb testing.TB, name, limit string) uint64 {
+	tb.Helper()
+	id := r.Conn.Table.ByName(name)
+	for i, n := range r.Conn.Hits.Of(id) {
+		if r.Conn.Table.Protocol(id).Limits[i] == limit {
+			return n
+		}
+	}
+	tb.Fatalf("%s has no bound %q", name, limit)
+	return 0
 }
 
 // turn carries out a reversal asked for by probing.

@@ -77,7 +77,9 @@ func (p *parser) googlePacket(dir proto.Dir, version uint32, payload []byte) {
 		return
 	}
 	if m := chloIn(payload[authHash:]); m != nil {
-		t.chlo(m)
+		if !t.chlo(m) {
+			p.c.Limit(limitTags)
+		}
 	}
 }
 
@@ -168,14 +170,18 @@ func ackLen(b []byte) int {
 }
 
 // chlo reads a CHLO message: its tag, the number of tags, then each tag with the
-// end of its value, then the values.
-func (t *Tx) chlo(m []byte) {
+// end of its value, then the values. It returns false when there are more tags than are
+// read.
+func (t *Tx) chlo(m []byte) bool {
 	if len(m) < 8 {
-		return
+		return true
 	}
 	n := int(binary.LittleEndian.Uint16(m[4:]))
-	if n > MaxTags || len(m)-8 < 8*n {
-		return
+	if n > MaxTags {
+		return false
+	}
+	if len(m)-8 < 8*n {
+		return true
 	}
 	index, values := m[8:8+8*n], m[8+8*n:]
 	v := t.Version
@@ -201,4 +207,5 @@ func (t *Tx) chlo(m []byte) {
 		from = end
 	}
 	t.CYU = text
+	return true
 }

@@ -1,5 +1,7 @@
 package quic
 
+import "mirador/internal/proto"
+
 const (
 	// MaxCID is the longest connection id (RFC 9000 section 17.2).
 	MaxCID = 20
@@ -21,3 +23,15 @@ const (
 	// (RFC 9000 section 14.1).
 	minInitial = 1200
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitPackets proto.LimitID = iota
+	limitInitials
+	limitTags
+	limitHello
+)
+
+func limitNames() []string {
+	return []string{"packets", "initials", "tags", "hello_lists"}
+}

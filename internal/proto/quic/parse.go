@@ -32,8 +32,9 @@ type parser struct {
 // Parse implements proto.Parser; data is one datagram.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	rest := data
-	for range MaxPackets {
-		if p.hello[proto.ToClient] || len(rest) == 0 {
+	for i := 0; !p.hello[proto.ToClient] && len(rest) > 0; i++ {
+		if i == MaxPackets {
+			p.c.Limit(limitPackets)
 			break
 		}
 		n := p.packet(dir, rest)
@@ -170,6 +171,7 @@ func supported(v uint32) bool {
 // connection.
 func (p *parser) open(dir proto.Dir, pkt []byte, off int, h *long) ([]byte, bool) {
 	if p.opens >= MaxOpens {
+		p.c.Limit(limitInitials)
 		return nil, false
 	}
 	p.opens++
@@ -305,6 +307,9 @@ func (p *parser) helloMessage(t *Tx, m []byte) {
 	if len(h.Random) == 0 {
 		t.AddEvent(EventErrorOnData)
 		return
+	}
+	if h.Full() {
+		p.c.Limit(limitHello)
 	}
 	t.Hello = &h
 	p.hello[t.Dir] = true

@@ -36,6 +36,7 @@ func Protocol() *proto.Protocol {
 		Fields:         fields(),
 		LowerEvents:    true,
 		Events:         events(),
+		Limits:         limitNames(),
 		Log:            log,
 		LogAlert:       logAlert,
 		Unidirectional: true,

@@ -42,6 +42,7 @@ type Tx struct {
 	Serials  [][]byte
 	Client   *Client
 	Channels []string
+	more     bool // there were more channels than are kept
 }
 
 // Client is what a client says of itself (TS_UD_CS_CORE).
@@ -128,7 +129,11 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 func (p *parser) begin(dir proto.Dir, t *Tx) {
 	if p.count++; p.count > maxMessages {
 		p.over = [2]bool{true, true}
+		p.c.Limit(limitMessages)
 		return
+	}
+	if t.more {
+		p.c.Limit(limitChannels)
 	}
 	t.Dir = dir
 	t.Skip[dir.Other()] = true
@@ -262,7 +267,11 @@ func (t *Tx) channels(b []byte) {
 	if len(b) < 4 {
 		return
 	}
-	for b = b[4:]; len(b) >= 12 && len(t.Channels) < maxChannels; b = b[12:] {
+	for b = b[4:]; len(b) >= 12; b = b[12:] {
+		if len(t.Channels) >= maxChannels {
+			t.more = true
+			return
+		}
 		name, _, _ := bytes.Cut(b[:8], []byte{0})
 		t.Channels = append(t.Channels, string(name))
 	}
@@ -327,6 +336,9 @@ func (p *parser) record(dir proto.Dir, b []byte) (used, need int) {
 	}
 	n := int(binary.BigEndian.Uint16(b[3:]))
 	if b[0] != 22 || b[1] != 3 || len(p.hs)+n > maxHandshake {
+		if len(p.hs)+n > maxHandshake {
+			p.c.Limit(limitHandshake)
+		}
 		p.over[dir], p.hs = true, nil
 		return 0, 0
 	}
@@ -340,7 +352,11 @@ func (p *parser) record(dir proto.Dir, b []byte) (used, need int) {
 			break
 		}
 		if p.hs[0] == 11 {
-			if s := serials(p.hs[4:k]); len(s) > 0 {
+			s := serials(p.hs[4:k])
+			if len(s) >= maxSerials {
+				p.c.Limit(limitSerials)
+			}
+			if len(s) > 0 {
 				p.begin(dir, &Tx{Kind: TLSHandshake, Serials: s})
 			}
 			p.over[dir], p.hs = true, nil

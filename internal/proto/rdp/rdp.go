@@ -36,8 +36,9 @@ func Protocol() *proto.Protocol {
 		Configure: func(proto.Settings) (proto.Factory, error) {
 			return func(c *proto.Conn) proto.Parser { return &parser{c: c} }, nil
 		},
-		Done: [2]uint8{1, 1},
-		Log:  log,
+		Done:   [2]uint8{1, 1},
+		Limits: limitNames(),
+		Log:    log,
 	}
 }
 
@@ -82,4 +83,16 @@ func probe(dir proto.Dir, b []byte, h proto.Hint) proto.Match {
 		return proto.Yes
 	}
 	return proto.No
+}
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitMessages proto.LimitID = iota
+	limitHandshake
+	limitChannels
+	limitSerials
+)
+
+func limitNames() []string {
+	return []string{"messages", "handshake", "channels", "certificates"}
 }

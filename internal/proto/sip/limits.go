@@ -1,5 +1,7 @@
 package sip
 
+import "mirador/internal/proto"
+
 const (
 	// maxMethod is the longest method probing takes; those registered with IANA
 	// have up to 9 letters.
@@ -17,3 +19,14 @@ const (
 	MaxHeaders = 512
 	MaxSDP     = 1024
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitBody proto.LimitID = iota
+	limitHeaders
+	limitSDP
+)
+
+func limitNames() []string {
+	return []string{"body", "headers", "sdp_lines"}
+}

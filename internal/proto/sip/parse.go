@@ -59,6 +59,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 		}
 		if n > MaxBody {
 			p.skip[dir] = n
+			p.c.Limit(limitBody)
 		}
 		used += size
 	}
@@ -150,8 +151,14 @@ func (p *parser) message(dir proto.Dir, b []byte, head int, n uint64, off uint64
 	if !t.headers(headers) {
 		return false
 	}
+	if len(t.Headers) >= MaxHeaders {
+		p.c.Limit(limitHeaders)
+	}
 	if v, ok := t.value("Content-Type", "c", 0); ok && isSDP(v) && n <= MaxBody {
-		t.SDP = parseSDP(own[head:])
+		var full bool
+		if t.SDP, full = parseSDP(own[head:]); full {
+			p.c.Limit(limitSDP)
+		}
 	}
 	t.Dir = dir
 	t.Skip[dir.Other()] = true

@@ -27,9 +27,16 @@ type Media struct {
 
 // parseSDP reads a session description, whose lines have a fixed order (RFC 8866
 // section 5). It is nil when version, origin, name or time is missing; from the
-// first line out of place on, the rest is left alone, as Suricata does.
-func parseSDP(b []byte) *SDP {
+// first line out of place on, the rest is left alone, as Suricata does. full tells that
+// it has as many lines as are read.
+func parseSDP(b []byte) (s *SDP, full bool) {
 	d := sdpReader{b: b, left: MaxSDP}
+	s = d.session()
+	return s, d.left == 0
+}
+
+// session reads all of a session description.
+func (d *sdpReader) session() *SDP {
 	s := &SDP{}
 	if string(d.line('v', any1)) != "0" {
 		return nil

@@ -35,6 +35,7 @@ func Protocol() *proto.Protocol {
 		Events: []string{"incomplete_data", "invalid_data"},
 		Frames: []string{"pdu", "request.line", "request.headers", "request.body",
 			"response.line", "response.headers", "response.body"},
+		Limits:         limitNames(),
 		Log:            log,
 		LowerEvents:    true,
 		Unidirectional: true,

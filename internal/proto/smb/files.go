@@ -14,6 +14,7 @@ func (p *parser) fileOf(id fileID, dir proto.Dir) *Tx { return p.files[fileKey{i
 // newFile begins one.
 func (p *parser) newFile(id fileID, dir proto.Dir, version uint8, cmd uint16, share []byte) *Tx {
 	if len(p.files) >= MaxOpenFiles {
+		p.c.Limit(limitFiles)
 		p.closeOldest()
 	}
 	name, known := p.names.Get(id)

@@ -1,5 +1,7 @@
 package smb
 
+import "mirador/internal/proto"
+
 const (
 	// DefaultMaxTx bounds the open transactions of a flow (setting max-tx,
 	// Suricata: 1024). Beyond it the flow is given up: the other side is not seen or
@@ -53,3 +55,20 @@ const (
 	// MaxOpenFiles bounds the files of a flow followed at once, in either direction.
 	MaxOpenFiles = 512
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitFiles proto.LimitID = iota
+	limitPending
+	limitTrees
+	limitGUIDs
+	limitPipes
+	limitPipeData
+	limitStub
+	limitChain
+	limitDialects
+)
+
+func limitNames() []string {
+	return []string{"files", "pending", "trees", "names", "pipes", "pipe_data", "stub", "chain", "dialects"}
+}

@@ -280,7 +280,14 @@ func (p *parser) tidy() {
 }
 
 // await notes that request k waits for its response.
-func (p *parser) await(k reqKey, w pending) { p.pending.Put(k, w) }
+func (p *parser) await(k reqKey, w pending) { p.count(p.pending.Put(k, w), limitPending) }
+
+// count counts that something was forgotten at bound l.
+func (p *parser) count(forgot bool, l proto.LimitID) {
+	if forgot {
+		p.c.Limit(l)
+	}
+}
 
 // answered returns the request that response k answers.
 func (p *parser) answered(k reqKey) (pending, bool) { return p.pending.Drop(k) }

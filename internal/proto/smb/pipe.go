@@ -65,7 +65,7 @@ func (p *parser) useOf(k treeKey, id fileID, data []byte) use {
 	switch {
 	case looksRPC(data):
 		p.pipe(id).rpc = true
-		p.trees.Put(k, tree{pipe: true, guessed: true})
+		p.count(p.trees.Put(k, tree{pipe: true, guessed: true}), limitTrees)
 		return useRPC
 	case t.guessed:
 		return usePipe
@@ -78,7 +78,7 @@ func (p *parser) pipe(id fileID) *pipe {
 	st, ok := p.pipes.Get(id)
 	if !ok {
 		st = &pipe{}
-		p.pipes.Put(id, st)
+		p.count(p.pipes.Put(id, st), limitPipes)
 	}
 	return st
 }
@@ -188,6 +188,7 @@ func (p *parser) stub(tx *Tx, dir proto.Dir, b []byte) {
 	}
 	room := max(min(p.cfg.maxStub-len(c.stub[dir]), MaxFlowStub-p.stubs), 0)
 	if len(b) > room {
+		p.c.Limit(limitStub)
 		c.stubCut[dir] += len(b) - room
 		b = b[:room]
 	}
@@ -213,7 +214,11 @@ func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fi
 		}
 		data, st.part = st.part, nil
 	}
-	for n := 0; len(data) > 0 && n < MaxChain; n++ {
+	for n := 0; len(data) > 0; n++ {
+		if n == MaxChain {
+			p.c.Limit(limitChain)
+			return
+		}
 		h, ok := dcerpc.ReadHeader(data)
 		if !ok && s.code != ntBufferOverflow {
 			return
@@ -221,9 +226,11 @@ func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fi
 		size := max(int(h.Len), 16)
 		if len(data) < size && s.code == ntBufferOverflow {
 			st = p.pipe(id)
-			if len(data) <= p.cfg.maxPipeData {
-				st.part, st.want = append([]byte(nil), data...), size
+			if len(data) > p.cfg.maxPipeData {
+				p.c.Limit(limitPipeData)
+				return
 			}
+			st.part, st.want = append([]byte(nil), data...), size
 			return
 		}
 		frag := data[:min(len(data), size)]

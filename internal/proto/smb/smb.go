@@ -87,6 +87,7 @@ func Protocol() *proto.Protocol {
 		Done:        [2]uint8{1, 1},
 		Fields:      fields(),
 		Events:      events(),
+		Limits:      limitNames(),
 		LowerEvents: true,
 		RawByChunk:  true,
 		StreamDepth: streamDepth,

@@ -279,6 +279,7 @@ func (p *parser) message1(dir proto.Dir, m []byte, off uint64) {
 			return
 		}
 	}
+	p.c.Limit(limitChain)
 }
 
 // begin1 begins a transaction for command k that waits for its response.
@@ -347,6 +348,8 @@ func (p *parser) negotiateRequest1(hd *head1, k *block) bool {
 		}
 		if len(n.dialects) < MaxDialects {
 			n.dialects = append(n.dialects, clip(b[1:min(i, MaxDialect)]))
+		} else {
+			p.c.Limit(limitDialects)
 		}
 		b = b[i+1:]
 	}

@@ -108,7 +108,7 @@ func (p *parser) treeResponse1(hd *head1, k *block, tx *Tx) bool {
 	t.respServe, _ = zstring(k.bytes)
 	t.pipe = string(t.respServe) == "IPC"
 	tx.Tree = uint32(hd.tid)
-	p.trees.Put(hd.tree(), tree{name: t.name, pipe: t.pipe})
+	p.count(p.trees.Put(hd.tree(), tree{name: t.name, pipe: t.pipe}), limitTrees)
 	return true
 }
 
@@ -132,7 +132,7 @@ func (p *parser) createResponse1(hd *head1, k *block, w pending) bool {
 	if c := w.tx.create; c != nil {
 		c.times, c.size, c.id = times, size, id
 	}
-	p.names.Put(id, w.name)
+	p.count(p.names.Put(id, w.name), limitGUIDs)
 	return true
 }
 

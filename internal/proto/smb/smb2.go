@@ -182,6 +182,7 @@ func (p *parser) messages2(dir proto.Dir, b []byte, off uint64) {
 		}
 		b, off = b[end:], off+uint64(end)
 	}
+	p.c.Limit(limitChain)
 }
 
 // sealed takes an encrypted message: only its header can be told.
@@ -265,6 +266,8 @@ func (p *parser) negotiateRequest2(hd *head2, body []byte) bool {
 		}
 		if len(n.dialects2) < MaxDialects {
 			n.dialects2 = append(n.dialects2, d)
+		} else {
+			p.c.Limit(limitDialects)
 		}
 	}
 	return true
@@ -473,7 +476,7 @@ func (p *parser) response2(hd *head2, m []byte) {
 		if !ok {
 			return
 		}
-		p.pending.Put(hd.key(), w)
+		p.await(hd.key(), w)
 		good = p.readResponse2(hd, m)
 		p.pending.Drop(hd.key())
 	case cmd2Ioctl, cmd2Write:
@@ -556,7 +559,7 @@ func (p *parser) treeResponse2(hd *head2, w pending, known bool, body []byte) bo
 		t.name = c.name
 		w.tx.Tree = hd.tree
 	}
-	p.trees.Put(hd.share(), t)
+	p.count(p.trees.Put(hd.share(), t), limitTrees)
 	return true
 }
 
@@ -580,7 +583,7 @@ func (p *parser) createResponse2(hd *head2, w pending, body []byte) bool {
 	if c := w.tx.create; c != nil {
 		c.times, c.size, c.id = times, size, guid(id)
 	}
-	p.names.Put(guid(id), w.name)
+	p.count(p.names.Put(guid(id), w.name), limitGUIDs)
 	return true
 }
 

@@ -1,5 +1,7 @@
 package smtp
 
+import "mirador/internal/proto"
+
 const (
 	// MaxLine is the longest command, reply or header line, with its end, in bytes; of
 	// a longer one the first MaxLine bytes are read and the rest is passed over
@@ -29,3 +31,14 @@ const (
 	defaultWindow       = 4096
 	maxInspect          = 1 << 30
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitCommands proto.LimitID = iota
+	limitRecipients
+	limitMail
+)
+
+func limitNames() []string {
+	return []string{"commands", "recipients", "mail"}
+}

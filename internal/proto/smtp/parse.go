@@ -56,8 +56,6 @@ type parser struct {
 	lastOne bool   // it is the last chunk
 
 	dirs [2]direction
-	// Dropped counts commands and recipients not kept because of a limit.
-	Dropped uint64
 }
 
 // direction is where the reading of lines stands.
@@ -298,7 +296,7 @@ func (p *parser) command(line []byte) *Tx {
 			t.Rcpt = append(t.Rcpt, r)
 			t.rcptBytes += len(r)
 		} else {
-			p.Dropped++
+			p.c.Limit(limitRecipients)
 		}
 		t.Dirty[proto.ToServer] = true
 	}
@@ -463,7 +461,7 @@ func (p *parser) push(c command) {
 	}
 	if len(p.queue)-p.head >= maxQueue {
 		p.head++
-		p.Dropped++
+		p.c.Limit(limitCommands)
 	}
 	if p.head > 0 && (p.head == len(p.queue) || p.head >= maxQueue) {
 		n := copy(p.queue, p.queue[p.head:])
@@ -509,7 +507,11 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 	if p.opt.raw {
 		t.FileData(line)
 	} else if t.Mail != nil {
+		was := t.Mail.Skipped
 		t.Mail.Line(line, p.first, ends)
+		if t.Mail.Skipped > was {
+			p.c.Limit(limitMail)
+		}
 	}
 	p.first = ends
 	return used, false

@@ -96,6 +96,7 @@ func Protocol() *proto.Protocol {
 		Done:      [2]uint8{Complete, Complete},
 		Fields:    fields(),
 		Events:    events(),
+		Limits:    limitNames(),
 		Log:       Logger(LogOptions{}),
 		LogAlert:  logAlert,
 		States:    [2][]string{states("request"), states("response")},

@@ -33,6 +33,7 @@ func Protocol() *proto.Protocol {
 		Done:           [2]uint8{1, 1},
 		Fields:         fields(),
 		Events:         []string{"malformed_data", "unknown_security_model", "version_mismatch"},
+		Limits:         limitNames(),
 		LowerEvents:    true,
 		Unidirectional: true,
 		Log:            log,
@@ -124,6 +125,9 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 	if !ok {
 		return len(data), 0, proto.OK
 	}
+	if len(t.Vars) >= MaxVars {
+		p.c.Limit(limitVariables)
+	}
 	mismatch := p.version != 0 && p.version != t.Version
 	if p.version == 0 {
 		p.version = t.Version
@@ -144,3 +148,12 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 
 // Gap implements proto.Parser; datagrams have none.
 func (p *parser) Gap(proto.Dir, int) bool { return true }
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitVariables proto.LimitID = iota
+)
+
+func limitNames() []string {
+	return []string{"variables"}
+}

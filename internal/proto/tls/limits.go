@@ -1,5 +1,7 @@
 package tls
 
+import "mirador/internal/proto"
+
 const (
 	// maxRecord is the largest record followed (Suricata takes the same; TLS 1.2
 	// allows 2^14 + 2048).
@@ -18,3 +20,15 @@ const (
 	// MaxDN bounds a subject or issuer written as text, in bytes.
 	MaxDN = 16 << 10
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitHandshake proto.LimitID = iota
+	limitChain
+	limitAltNames
+	limitHello
+)
+
+func limitNames() []string {
+	return []string{"handshake", "chain", "names", "hello_lists"}
+}

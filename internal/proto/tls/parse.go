@@ -325,6 +325,7 @@ func (p *parser) handshake(dir proto.Dir, b []byte) {
 		need := hsNeed(m)
 		if need > MaxHandshake {
 			d.hsSkip, d.hs = need-len(d.hs), nil
+			p.c.Limit(limitHandshake)
 			continue
 		}
 		k := min(need-len(d.hs), len(b))
@@ -392,6 +393,9 @@ func (p *parser) clientHello(b []byte) {
 	t := p.tx
 	h := ja.ParseClient(b)
 	p.fault(h.Fault)
+	if h.Full() {
+		p.c.Limit(limitHello)
+	}
 	if t.Client.Seen {
 		if t.Client.Hello.HasSNI && h.HasSNI {
 			p.event(EventMultipleSNI)
@@ -479,7 +483,11 @@ func (p *parser) certificates(dir proto.Dir, b []byte) {
 	if n > len(b)-3 {
 		return
 	}
-	for b = b[3 : 3+n]; len(b) > 0 && len(s.Chain) < MaxChain; {
+	for b = b[3 : 3+n]; len(b) > 0; {
+		if len(s.Chain) >= MaxChain {
+			p.c.Limit(limitChain)
+			break
+		}
 		if len(b) < 3 {
 			p.event(EventInvalidCertificate)
 			break
@@ -505,6 +513,9 @@ func (p *parser) certificates(dir proto.Dir, b []byte) {
 	cert, bad := parseCert(s.Chain[0], errs[:0])
 	for _, e := range bad {
 		p.event(e)
+	}
+	if len(cert.Names) >= MaxNames || len(cert.Subject) >= MaxDN || len(cert.Issuer) >= MaxDN {
+		p.c.Limit(limitAltNames)
 	}
 	s.Cert, s.HasCert = cert, len(bad) == 0
 	if !s.HasCert {

@@ -126,6 +126,7 @@ func Protocol() *proto.Protocol {
 		LogAt:     [2]uint8{ClientHandshakeDone, ServerHandshakeDone},
 		Fields:    fields(),
 		Events:    events(),
+		Limits:    limitNames(),
 		States: [2][]string{
 			{"client_in_progress", "client_hello_done", "client_cert_done", "client_handshake_done", "client_finished"},
 			{"server_in_progress", "server_hello", "server_cert_done", "server_hello_done", "server_handshake_done", "server_finished"},
