@@ -159,12 +159,10 @@ func yamlNode(b *strings.Builder, v any, indent string) error {
 		}
 		return nil
 	}
-	j, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b.WriteString(" " + string(j) + "\n")
-	return nil
+	b.WriteString(" ")
+	e := json.NewEncoder(b) // which ends the line
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 // plain makes v of maps, slices and scalars only.

@@ -19,13 +19,7 @@ func (p *Plan) WriteCloudFormation(w io.Writer, yaml bool) error {
 		return err
 	}
 	c := &cloudFormation{x}
-	c.groups()
-	c.interfaces()
-	c.balancer()
-	c.endpoints()
-	c.targets()
-	c.filter()
-	c.sessions()
+	c.all()
 	if n := len(x.out); n > maxTemplateResources {
 		return &LimitError{What: "resources of a CloudFormation template", Need: n, Have: maxTemplateResources, Hint: "export to Terraform, or split the description"}
 	}
@@ -49,6 +43,13 @@ func (p *Plan) WriteCloudFormation(w io.Writer, yaml bool) error {
 }
 
 type cloudFormation struct{ *exporter }
+
+// all adds every resource of the plan.
+func (c *cloudFormation) all() {
+	for _, f := range []func(){c.groups, c.interfaces, c.balancer, c.endpoints, c.targets, c.filter, c.sessions} {
+		f()
+	}
+}
 
 // ref returns what stands for a reference of ours, or for the id itself.
 func (c *cloudFormation) ref(s string) any {

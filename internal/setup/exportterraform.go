@@ -15,13 +15,7 @@ func (p *Plan) WriteTerraform(w io.Writer) error {
 		return err
 	}
 	t := &terraform{x}
-	t.groups()
-	t.interfaces()
-	t.balancer()
-	t.endpoints()
-	t.targets()
-	t.filter()
-	t.sessions()
+	t.all()
 	return writeIndented(w, object{
 		"//": "Traffic mirroring: stack " + x.d.Spec.Name + " of Mirador",
 		"terraform": object{
@@ -34,6 +28,13 @@ func (p *Plan) WriteTerraform(w io.Writer) error {
 }
 
 type terraform struct{ *exporter }
+
+// all adds every resource of the plan.
+func (t *terraform) all() {
+	for _, f := range []func(){t.groups, t.interfaces, t.balancer, t.endpoints, t.targets, t.filter, t.sessions} {
+		f()
+	}
+}
 
 // The types of resources by the kind of their key. AWS provider, version 5.
 func terraformType(k string) string {
