@@ -14,6 +14,7 @@ if [ ! -f "$rules" ]; then
   echo "$kind: SKIPPED, $rules is not here"
   exit 0
 fi
+mkdir -p out
 rm -rf "out/$kind"
 # The settings of the oracle: see the README of the captures.
 bin/mirador replay --each -k none --rules "$rules" --rules-errors=warn --set vars.address-groups.EXTERNAL_NET=any \

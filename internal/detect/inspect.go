@@ -29,10 +29,7 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	if hasIP(p.P) && len(g.ipOnly.rules) > 0 && !p.Pseudo {
 		w.ipOnlyPhase()
 	}
-	// A packet whose transport header could not be decoded is good for addresses and
-	// decoder events only.
-	broken := p.P.Depth < packet.DepthTransport && p.P.Invalid
-	if hasIP(p.P) && !broken {
+	if hasIP(p.P) {
 		// A pseudo packet shows what is left of a TCP stream.
 		if w.mask&isReal != 0 || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
 			w.packetPhase()

@@ -38,15 +38,16 @@ const (
 // Protocol returns the row of Modbus. It is off unless the configuration says so.
 func Protocol() *proto.Protocol {
 	p := &proto.Protocol{
-		Name:      "modbus",
-		Transport: proto.TCP,
-		Probe:     probe([]uint16{port}),
-		Disabled:  true,
-		Done:      [2]uint8{1, 1},
-		Fields:    fields(),
-		Events:    events(),
-		Log:       func(*proto.Conn, proto.Tx, *jsonw.Writer) bool { return false },
-		LogAlert:  logAlert,
+		Name:       "modbus",
+		Transport:  proto.TCP,
+		Probe:      probe([]uint16{port}),
+		Disabled:   true,
+		RawByChunk: true,
+		Done:       [2]uint8{1, 1},
+		Fields:     fields(),
+		Events:     events(),
+		Log:        func(*proto.Conn, proto.Tx, *jsonw.Writer) bool { return false },
+		LogAlert:   logAlert,
 		StreamDepth: func(s proto.Settings) (int64, bool) {
 			if n, ok := s.Size("stream-depth"); ok {
 				return n, true
