@@ -34,14 +34,13 @@ const port = 20000
 // Protocol returns the row of DNP3. It is off unless the configuration says so.
 func Protocol() *proto.Protocol {
 	p := &proto.Protocol{
-		Name:       "dnp3",
-		Transport:  proto.TCP,
-		Probe:      probe([]uint16{port}),
-		Disabled:   true,
-		RawByChunk: true,
-		Done:       [2]uint8{1, 1},
-		Fields:     fields(),
-		Events:     events(),
+		Name:      "dnp3",
+		Transport: proto.TCP,
+		Probe:     probe([]uint16{port}),
+		Disabled:  true,
+		Done:      [2]uint8{1, 1},
+		Fields:    fields(),
+		Events:    events(),
 	}
 	layouts := newLayouts()
 	p.Log = layouts.log

@@ -57,6 +57,7 @@ func opName(op uint8) string {
 func Protocol() *proto.Protocol {
 	return &proto.Protocol{
 		Name:        "websocket",
+		RawByChunk:  true,
 		Transport:   proto.TCP,
 		Configure:   configure,
 		Done:        [2]uint8{1, 1},
