@@ -40,7 +40,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		p.over()
 		return len(data), 0, proto.OK
 	}
-	p.c.RawNow[dir] = true
+	p.c.RawNow[dir] = t.Progress[dir] < BannerDone // as Suricata: rules for the stream look at banners at once
 	for used < len(data) && t.Progress[dir] < Finished {
 		if d.skip > 0 {
 			k := min(d.skip, uint64(len(data)-used))
