@@ -74,8 +74,13 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	if p.dead {
 		return len(data), 0, proto.OK
 	}
-	// Commands and their replies are looked at as they come; the greeting waits.
-	p.c.RawNow[dir] = len(data) > 0 && (dir == proto.ToServer || p.c.Offset[proto.ToServer] > 0)
+	// As for Suricata, rules for the stream look at commands and their replies as they
+	// come; the greeting and mail wait.
+	if dir == proto.ToServer {
+		p.c.RawNow[dir] = len(data) > 0 && p.data == nil && p.chunk == 0
+	} else {
+		p.c.RawNow[dir] = len(data) > 0 && p.dirs[proto.ToServer].framed
+	}
 	if d := &p.dirs[dir]; !d.framed {
 		d.framed = true
 		p.c.AddFrame(dir, "stream", p.c.Offset[dir], -1, proto.NoTx)

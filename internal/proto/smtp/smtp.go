@@ -86,21 +86,22 @@ func Protocol() *proto.Protocol {
 		return []string{side + "_started", side + "_data", side + "_complete"}
 	}
 	return &proto.Protocol{
-		Name:      "smtp",
-		TxID:      true,
-		Files:     proto.DirServer,
-		Transport: proto.TCP,
-		Ports:     []uint16{25, 465, 587},
-		Probe:     probe,
-		Configure: configure,
-		Done:      [2]uint8{Complete, Complete},
-		Fields:    fields(),
-		Events:    events(),
-		Limits:    limitNames(),
-		Log:       Logger(LogOptions{}),
-		LogAlert:  logAlert,
-		States:    [2][]string{states("request"), states("response")},
-		Frames:    []string{"command_line", "response_line", "data", "stream"},
+		Name:       "smtp",
+		RawByChunk: true,
+		TxID:       true,
+		Files:      proto.DirServer,
+		Transport:  proto.TCP,
+		Ports:      []uint16{25, 465, 587},
+		Probe:      probe,
+		Configure:  configure,
+		Done:       [2]uint8{Complete, Complete},
+		Fields:     fields(),
+		Events:     events(),
+		Limits:     limitNames(),
+		Log:        Logger(LogOptions{}),
+		LogAlert:   logAlert,
+		States:     [2][]string{states("request"), states("response")},
+		Frames:     []string{"command_line", "response_line", "data", "stream"},
 	}
 }
 
