@@ -32,7 +32,7 @@ type answer struct {
 	Body    []byte `json:"body"`
 }
 
-var versions = map[string]string{"ec2": "2016-11-15", "elbv2": "2015-12-01", "sts": "2011-06-15", "cloudwatch": "2010-08-01", "sqs": "2012-11-05"}
+var versions = map[string]string{"ec2": "2016-11-15", "elbv2": "2015-12-01", "sts": "2011-06-15", "cloudwatch": "2010-08-01", "sqs": "2012-11-05", "autoscaling": "2011-01-01", "iam": "2010-05-08"}
 
 // send makes an unsigned call. action has the service before it when it is not EC2.
 func (s *story) send(action string, params ...string) (int, string) {
@@ -134,6 +134,8 @@ func (s *story) playAll() {
 	s.playMirroring(instance, eni, nlb, endpoint)
 	s.playOthers()
 	s.playEvents()
+	s.playAround(vpc, subnet, instance)
+	s.playScaling(subnet, subnet2)
 	s.playDeletes(vpc)
 }
 
@@ -264,7 +266,8 @@ func (s *story) playBalancers(vpc, subnet, subnet2 string) (nlb, endpoint string
 	tcpListener := s.id(s.do("elbv2:CreateListener", "LoadBalancerArn", nlb, "Protocol", "TCP", "Port", "80", "DefaultActions.member.1.Type", "forward", "DefaultActions.member.1.ForwardConfig.TargetGroups.member.1.TargetGroupArn", tcp), "ListenerArn")
 	s.do("elbv2:ModifyListenerAttributes", "ListenerArn", tcpListener, "Attributes.member.1.Key", "tcp.idle_timeout.seconds", "Attributes.member.1.Value", "600")
 	s.do("elbv2:DescribeListenerCertificates", "ListenerArn", l)
-	s.do("elbv2:DescribeRules", "ListenerArn", l)
+	s.refuse("OperationNotPermitted", "elbv2:DeleteRule", "RuleArn", s.id(s.do("elbv2:DescribeRules", "ListenerArn", l), "RuleArn"))
+	s.refuse("InvalidConfigurationRequest", "elbv2:CreateRule", "ListenerArn", l, "Priority", "1", "Conditions.member.1.Field", "path-pattern", "Actions.member.1.Type", "forward")
 	s.do("elbv2:DescribeAccountLimits")
 	s.do("elbv2:RegisterTargets", "TargetGroupArn", tg, "Targets.member.1.Id", "10.0.1.200")
 	s.do("elbv2:DescribeTargetHealth", "TargetGroupArn", tg)
@@ -329,8 +332,9 @@ func (s *story) playMirroring(instance, eni, nlb, endpoint string) {
 
 func (s *story) playOthers() {
 	for _, a := range []string{
-		"DescribeAvailabilityZones", "DescribeRegions", "DescribeAccountAttributes", "DescribeVpcPeeringConnections", "DescribeTransitGatewayVpcAttachments",
-		"DescribeTransitGateways", "DescribeNatGateways", "DescribeAddresses", "DescribeVpnGateways", "DescribeFlowLogs", "DescribeEgressOnlyInternetGateways",
+		"DescribeAvailabilityZones", "DescribeRegions", "DescribeAccountAttributes", "DescribeTransitGatewayVpcAttachments",
+		"DescribeTransitGateways", "DescribeVpnGateways", "DescribeFlowLogs", "DescribeVpcClassicLink", "DescribeVpcClassicLinkDnsSupport", "GetEbsDefaultKmsKeyId",
+		"GetEbsEncryptionByDefault", "DescribeIamInstanceProfileAssociations",
 		"sts:GetCallerIdentity", "sts:GetSessionToken", "cloudwatch:ListMetrics",
 	} {
 		s.do(a)
@@ -340,7 +344,88 @@ func (s *story) playOthers() {
 		"MetricDataQueries.member.1.MetricStat.Metric.MetricName", "NetworkMirrorOut", "MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Name", "InstanceId", "MetricDataQueries.member.1.MetricStat.Metric.Dimensions.member.1.Value", "i-1",
 		"MetricDataQueries.member.1.MetricStat.Period", "300", "MetricDataQueries.member.1.MetricStat.Stat", "Sum")
 	s.do("cloudwatch:GetMetricStatistics", "StartTime", "2026-11-01T00:00:00Z", "EndTime", "2026-11-01T01:00:00Z", "Namespace", "AWS/EC2", "MetricName", "NetworkMirrorOut", "Period", "300", "Statistics.member.1", "Sum", "Statistics.member.2", "Maximum")
+	s.do("sts:GetAccessKeyInfo", "AccessKeyId", "AKIAIOSFODNN7EXAMPLE")
+	s.refuse("InvalidAuthorizationMessageException", "sts:DecodeAuthorizationMessage", "EncodedMessage", "x")
+	s.refuse("InvalidConfigurationRequest", "elbv2:ModifyRule", "RuleArn", "arn:x")
+	s.refuse("InvalidConfigurationRequest", "elbv2:DeleteRule", "RuleArn", "arn:x")
 	s.refuse("InvalidAction", "ModifyEverything")
+}
+
+// playAround calls what is around the network: addresses, gateways, peerings, templates.
+func (s *story) playAround(vpc, subnet, instance string) {
+	spec := func(kind string) []string {
+		return []string{"TagSpecification.1.ResourceType", kind, "TagSpecification.1.Tag.1.Key", "a", "TagSpecification.1.Tag.1.Value", "b"}
+	}
+	address := s.id(s.do("AllocateAddress", append(spec("elastic-ip"), "Domain", "vpc")...), "allocationId")
+	eni := s.id(s.do("CreateNetworkInterface", "SubnetId", subnet), "networkInterfaceId")
+	at := s.id(s.do("AssociateAddress", "AllocationId", address, "NetworkInterfaceId", eni), "associationId")
+	s.do("DescribeAddresses", "AllocationId.1", address)
+	s.do("DescribeAddressesAttribute", "AllocationId.1", address, "Attribute", "domain-name")
+	s.do("DescribeNetworkInterfaces", "Filter.1.Name", "association.allocation-id", "Filter.1.Value.1", address)
+	s.do("DisassociateAddress", "AssociationId", at)
+	nat := s.id(s.do("CreateNatGateway", append(spec("natgateway"), "SubnetId", subnet, "AllocationId", address)...), "natGatewayId")
+	s.do("DescribeNatGateways", "NatGatewayId.1", nat)
+	s.do("DescribeNetworkInterfaces", "Filter.1.Name", "interface-type", "Filter.1.Value.1", "nat_gateway")
+	s.do("DeleteNatGateway", "NatGatewayId", nat)
+	s.do("ReleaseAddress", "AllocationId", address)
+	s.do("DescribeNatGateways")
+
+	other := s.id(s.do("CreateVpc", "CidrBlock", "10.44.0.0/16"), "vpcId")
+	peer := func() string {
+		return s.id(s.do("CreateVpcPeeringConnection", append(spec("vpc-peering-connection"), "VpcId", vpc, "PeerVpcId", other)...), "vpcPeeringConnectionId")
+	}
+	s.do("RejectVpcPeeringConnection", "VpcPeeringConnectionId", peer())
+	p := peer()
+	s.do("AcceptVpcPeeringConnection", "VpcPeeringConnectionId", p)
+	s.do("ModifyVpcPeeringConnectionOptions", "VpcPeeringConnectionId", p, "RequesterPeeringConnectionOptions.AllowDnsResolutionFromRemoteVpc", "true", "AccepterPeeringConnectionOptions.AllowDnsResolutionFromRemoteVpc", "false")
+	s.do("DescribeVpcPeeringConnections")
+	s.do("DeleteVpcPeeringConnection", "VpcPeeringConnectionId", p)
+	out := s.id(s.do("CreateEgressOnlyInternetGateway", append(spec("egress-only-internet-gateway"), "VpcId", vpc)...), "egressOnlyInternetGatewayId")
+	s.do("DescribeEgressOnlyInternetGateways")
+	s.do("DeleteEgressOnlyInternetGateway", "EgressOnlyInternetGatewayId", out)
+	d := s.id(s.do("CreateDhcpOptions", append(spec("dhcp-options"), "DhcpConfiguration.1.Key", "domain-name", "DhcpConfiguration.1.Value.1", "x.test")...), "dhcpOptionsId")
+	s.do("AssociateDhcpOptions", "DhcpOptionsId", d, "VpcId", other)
+	s.refuse("DependencyViolation", "DeleteDhcpOptions", "DhcpOptionsId", d)
+	s.do("AssociateDhcpOptions", "DhcpOptionsId", "default", "VpcId", other)
+	s.do("DescribeDhcpOptions", "DhcpOptionsId.1", d)
+	s.do("DeleteDhcpOptions", "DhcpOptionsId", d)
+	l := s.id(s.do("CreateManagedPrefixList", append(spec("prefix-list"), "PrefixListName", "mine", "AddressFamily", "IPv4", "MaxEntries", "5", "Entry.1.Cidr", "10.0.0.0/8", "Entry.1.Description", "x")...), "prefixListId")
+	s.do("ModifyManagedPrefixList", "PrefixListId", l, "CurrentVersion", "1", "AddEntry.1.Cidr", "10.9.0.0/16", "RemoveEntry.1.Cidr", "10.0.0.0/8")
+	s.do("DescribeManagedPrefixLists", "PrefixListId.1", l)
+	s.do("GetManagedPrefixListEntries", "PrefixListId", l)
+	s.do("GetManagedPrefixListAssociations", "PrefixListId", l)
+	s.do("DeleteManagedPrefixList", "PrefixListId", l)
+	s.do("DescribeIamInstanceProfileAssociations", "Filter.1.Name", "instance-id", "Filter.1.Value.1", instance)
+}
+
+// playScaling calls launch templates and Auto Scaling groups.
+func (s *story) playScaling(subnet, subnet2 string) {
+	t := s.id(s.do("CreateLaunchTemplate", "LaunchTemplateName", "sources", "VersionDescription", "first", "LaunchTemplateData.ImageId", "ami-0123456789abcdef0", "LaunchTemplateData.InstanceType", "m5.large", "LaunchTemplateData.UserData", "YQ==",
+		"LaunchTemplateData.NetworkInterface.1.DeviceIndex", "0", "LaunchTemplateData.NetworkInterface.1.AssociatePublicIpAddress", "false", "LaunchTemplateData.NetworkInterface.1.DeleteOnTermination", "true",
+		"LaunchTemplateData.BlockDeviceMapping.1.DeviceName", "/dev/xvda", "LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize", "9", "LaunchTemplateData.Monitoring.Enabled", "true", "LaunchTemplateData.MetadataOptions.HttpTokens", "required",
+		"LaunchTemplateData.TagSpecification.1.ResourceType", "instance", "LaunchTemplateData.TagSpecification.1.Tag.1.Key", "role", "LaunchTemplateData.TagSpecification.1.Tag.1.Value", "source",
+		"TagSpecification.1.ResourceType", "launch-template", "TagSpecification.1.Tag.1.Key", "a", "TagSpecification.1.Tag.1.Value", "b"), "launchTemplateId")
+	s.do("CreateLaunchTemplateVersion", "LaunchTemplateId", t, "SourceVersion", "1", "LaunchTemplateData.InstanceType", "m5.xlarge")
+	s.do("CreateLaunchTemplateVersion", "LaunchTemplateName", "sources", "SourceVersion", "$Latest", "LaunchTemplateData.SecurityGroupId.1", "sg-00000000")
+	s.do("ModifyLaunchTemplate", "LaunchTemplateId", t, "SetDefaultVersion", "2")
+	s.do("DescribeLaunchTemplates", "LaunchTemplateName.1", "sources")
+	s.do("DescribeLaunchTemplateVersions", "LaunchTemplateId", t, "LaunchTemplateVersion.1", "$Default", "LaunchTemplateVersion.2", "1")
+	s.do("DeleteLaunchTemplateVersions", "LaunchTemplateId", t, "LaunchTemplateVersion.1", "3", "LaunchTemplateVersion.2", "2", "LaunchTemplateVersion.3", "77")
+	s.do("RunInstances", "MinCount", "1", "MaxCount", "1", "LaunchTemplate.LaunchTemplateId", t)
+	s.do("autoscaling:CreateAutoScalingGroup", "AutoScalingGroupName", "g", "MinSize", "1", "MaxSize", "3", "DesiredCapacity", "2", "LaunchTemplate.LaunchTemplateName", "sources", "LaunchTemplate.Version", "$Latest", "VPCZoneIdentifier", subnet+","+subnet2,
+		"Tags.member.1.Key", "team", "Tags.member.1.Value", "net", "Tags.member.1.PropagateAtLaunch", "true")
+	s.do("autoscaling:SetDesiredCapacity", "AutoScalingGroupName", "g", "DesiredCapacity", "3")
+	s.do("autoscaling:UpdateAutoScalingGroup", "AutoScalingGroupName", "g", "MaxSize", "2")
+	s.do("autoscaling:DescribeAutoScalingInstances")
+	s.do("autoscaling:CreateOrUpdateTags", "Tags.member.1.ResourceId", "g", "Tags.member.1.ResourceType", "auto-scaling-group", "Tags.member.1.Key", "x", "Tags.member.1.Value", "y", "Tags.member.1.PropagateAtLaunch", "false")
+	s.do("autoscaling:DeleteTags", "Tags.member.1.ResourceId", "g", "Tags.member.1.ResourceType", "auto-scaling-group", "Tags.member.1.Key", "x")
+	s.do("autoscaling:DescribeTags", "Filters.member.1.Name", "auto-scaling-group", "Filters.member.1.Values.member.1", "g")
+	all := s.do("autoscaling:DescribeAutoScalingGroups", "AutoScalingGroupNames.member.1", "g")
+	s.do("autoscaling:TerminateInstanceInAutoScalingGroup", "InstanceId", s.id(all, "InstanceId"), "ShouldDecrementDesiredCapacity", "false")
+	s.do("autoscaling:DescribeScalingActivities", "AutoScalingGroupName", "g")
+	s.refuse("ResourceInUse", "autoscaling:DeleteAutoScalingGroup", "AutoScalingGroupName", "g")
+	s.do("autoscaling:DeleteAutoScalingGroup", "AutoScalingGroupName", "g", "ForceDelete", "true")
+	s.do("DeleteLaunchTemplate", "LaunchTemplateId", t)
 }
 
 func (s *story) playEvents() {
@@ -425,6 +510,9 @@ func TestAnswersParse(t *testing.T) {
 	list, err := os.ReadFile("actions.txt")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, a := range []string{"elbv2 CreateRule", "elbv2 ModifyRule", "elbv2 DeleteRule", "sts DecodeAuthorizationMessage"} {
+		called[a] = true // always refused
 	}
 	for _, a := range strings.Split(strings.TrimSpace(string(list)), "\n") {
 		if !called[a] {

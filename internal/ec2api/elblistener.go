@@ -17,6 +17,9 @@ func listenerActions() []action {
 		write("ModifyListenerAttributes", (*call).modifyListenerAttributes, listener),
 		read("DescribeListenerCertificates", (*call).listenerCertificates, listener),
 		read("DescribeRules", (*call).describeListenerRules, listener, "RuleNotFound"),
+		write("CreateRule", func(c *call) *Error { return c.refuseRule(c.in.str("ListenerArn")) }, listener, "InvalidConfigurationRequest"),
+		write("ModifyRule", func(c *call) *Error { return c.refuseRule("") }, "InvalidConfigurationRequest"),
+		write("DeleteRule", func(c *call) *Error { return c.refuseRule("") }, "OperationNotPermitted", "InvalidConfigurationRequest"),
 	}
 }
 
@@ -331,4 +334,17 @@ func (c *call) describeListenerRules() *Error {
 func ruleARN(l *Listener) string {
 	n, _ := strconv.ParseUint(hexTail(l.ID), 16, 64)
 	return strings.Replace(l.ID, ":listener/", ":listener-rule/", 1) + "/" + strconv.FormatUint(n^0x5555555555555555, 16)
+}
+
+// refuseRule refuses what only listeners of Application Load Balancers have: rules beside
+// the default one, which follows its listener.
+func (c *call) refuseRule(listener string) *Error {
+	if listener != "" && c.s.listeners.get(listener) == nil {
+		return errorf("ListenerNotFound", "One or more listeners not found")
+	}
+	arn := c.in.str("RuleArn")
+	if c.act.name == "DeleteRule" && slices.ContainsFunc(c.s.listeners.all(), func(l *Listener) bool { return ruleARN(l) == arn }) {
+		return errorf("OperationNotPermitted", "Default rule '%s' cannot be deleted", arn)
+	}
+	return errorf("InvalidConfigurationRequest", "Rules are not supported for listeners of Network and Gateway Load Balancers; modify the listener")
 }

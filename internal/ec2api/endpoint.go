@@ -25,9 +25,6 @@ func endpointActions() []action {
 		read("DescribeVpcEndpointConnections", (*call).describeConnections),
 		write("AcceptVpcEndpointConnections", func(c *call) *Error { return c.decideConnections("available") }, service),
 		write("RejectVpcEndpointConnections", func(c *call) *Error { return c.decideConnections("rejected") }, service),
-		read("DescribeManagedPrefixLists", (*call).describeManagedLists, "InvalidPrefixListID.NotFound"),
-		read("DescribePrefixLists", (*call).describeLists, "InvalidPrefixListID.NotFound"),
-		read("GetManagedPrefixListEntries", (*call).listEntries, "InvalidPrefixListID.NotFound"),
 	}
 }
 
@@ -464,9 +461,9 @@ func (c *call) endpointTables(e *VPCEndpoint, tables []string) *Error {
 			e.RouteTables = append(slices.Clone(e.RouteTables), id)
 		}
 		for _, l := range c.s.managedLists() {
-			if l.name == e.Service {
+			if l.Name == e.Service {
 				n := *t
-				n.Routes = append(slices.Clone(t.Routes), Route{PrefixListID: l.id, Target: e.ID, Origin: "CreateRoute"})
+				n.Routes = append(slices.Clone(t.Routes), Route{PrefixListID: l.ID, Target: e.ID, Origin: "CreateRoute"})
 				c.s.routeTables.put(&n)
 			}
 		}

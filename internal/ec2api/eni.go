@@ -43,6 +43,9 @@ func (c *call) eni(id string) (*NetworkInterface, *Error) {
 
 // freeAddr finds an IPv4 address of a subnet. The first four and the last are AWS's.
 func (s *state) freeAddr(sub *Subnet) (netip.Addr, *Error) {
+	if err := sub.onlyIPv6(); err != nil {
+		return netip.Addr{}, err
+	}
 	first := sub.CIDR.Addr()
 	for range 4 {
 		first = first.Next()
@@ -73,6 +76,14 @@ func (s *state) freeAddr(sub *Subnet) (netip.Addr, *Error) {
 	return netip.Addr{}, errorf("InsufficientFreeAddressesInSubnet", "The specified subnet does not have enough free addresses to satisfy the request.")
 }
 
+// onlyIPv6 refuses IPv4 addresses in a subnet that has none.
+func (sub *Subnet) onlyIPv6() *Error {
+	if sub.IPv6Native {
+		return errorf("InvalidParameterCombination", "The subnet '%s' is IPv6-only: its interfaces have no IPv4 addresses", sub.ID)
+	}
+	return nil
+}
+
 func lastAddr(p netip.Prefix) netip.Addr {
 	b := p.Addr().As4()
 	n := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
@@ -85,6 +96,9 @@ func (s *state) wantAddr(sub *Subnet, text string) (netip.Addr, *Error) {
 	a, err := netip.ParseAddr(text)
 	if err != nil || !a.Is4() {
 		return a, errorf("InvalidParameterValue", "Value (%s) for parameter privateIpAddress is invalid. Invalid IPv4 address", clip(text))
+	}
+	if err := sub.onlyIPv6(); err != nil {
+		return a, err
 	}
 	first := sub.CIDR.Addr()
 	reserved := a == lastAddr(sub.CIDR)
@@ -180,8 +194,10 @@ func (c *call) eniSpec(n *node, sub *Subnet) (*NetworkInterface, *Error) {
 	}
 	if primary != "" {
 		others = append([]string{primary}, others...)
-	} else if err := c.addFree(e, sub, 1); err != nil {
-		return nil, err
+	} else if !sub.IPv6Native {
+		if err := c.addFree(e, sub, 1); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.addWanted(e, sub, others); err != nil {
 		return nil, err
@@ -194,7 +210,7 @@ func (c *call) eniSpec(n *node, sub *Subnet) (*NetworkInterface, *Error) {
 		six = append(six, p.str("Ipv6Address"))
 	}
 	count := n.num("Ipv6AddressCount", 0)
-	if sub.AssignIPv6 && count == 0 && len(six) == 0 {
+	if (sub.AssignIPv6 || sub.IPv6Native) && count == 0 && len(six) == 0 {
 		count = 1
 	}
 	return e, c.addIPv6(e, sub, six, count)
@@ -373,28 +389,42 @@ func (c *call) writeAddrs(e *NetworkInterface) {
 		x.str("privateDnsName", c.s.privateName(e.Addrs[0]))
 	}
 	c.writeGroups(e.Groups)
-	c.writePublic(e.PublicIP)
+	if e.PublicIP != "" && len(e.Addrs) > 0 && c.s.publicAt(e) == e.Addrs[0] {
+		c.writePublic(e)
+	}
 	primary := true
 	eachXML(x, "privateIpAddressesSet", e.Addrs, func(a netip.Addr) {
 		x.str("privateIpAddress", a.String())
 		x.str("privateDnsName", c.s.privateName(a))
 		x.yes("primary", primary)
-		if primary {
-			c.writePublic(e.PublicIP)
+		if e.PublicIP != "" && c.s.publicAt(e) == a {
+			c.writePublic(e)
 		}
 		primary = false
 	})
 	eachXML(x, "ipv6AddressesSet", e.IPv6, func(a netip.Addr) { x.str("ipv6Address", a.String()) })
 }
 
-func (c *call) writePublic(ip string) {
-	if ip != "" {
-		c.x.group("association", func() {
-			c.x.str("publicIp", ip)
-			c.x.str("publicDnsName", c.s.publicName(ip))
-			c.x.str("ipOwnerId", "amazon")
-		})
+// publicAt is the private address that the public one of an interface belongs to.
+func (s *state) publicAt(e *NetworkInterface) netip.Addr {
+	if a := s.addresses.get(e.Allocation); a != nil {
+		return a.Private
 	}
+	return e.Addrs[0]
+}
+
+func (c *call) writePublic(e *NetworkInterface) {
+	c.x.group("association", func() {
+		owner := "amazon"
+		if a := c.s.addresses.get(e.Allocation); a != nil {
+			owner = a.OwnerID
+			c.x.str("allocationId", a.ID)
+			c.x.str("associationId", a.Association)
+		}
+		c.x.str("publicIp", e.PublicIP)
+		c.x.str("publicDnsName", c.s.publicName(e.PublicIP))
+		c.x.str("ipOwnerId", owner)
+	})
 }
 
 func macText(m [6]byte) string {
@@ -478,8 +508,18 @@ func (c *call) eniAttribute(e *NetworkInterface, name string) ([]string, bool) {
 		if e.PublicIP == "" {
 			return nil, true
 		}
+		if a := c.s.addresses.get(e.Allocation); a != nil {
+			return one(a.OwnerID), true
+		}
 		return one("amazon"), true
-	case "association.allocation-id", "association.association-id", "operator.principal":
+	case "association.allocation-id":
+		return one(e.Allocation), true
+	case "association.association-id":
+		if a := c.s.addresses.get(e.Allocation); a != nil {
+			return one(a.Association), true
+		}
+		return nil, true
+	case "operator.principal":
 		return nil, true
 	case "operator.managed":
 		return yesno(false), true

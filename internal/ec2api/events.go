@@ -137,19 +137,20 @@ func (c *call) describeRule() *Error {
 	return nil
 }
 
-// pageOf answers with a part of a list, as EventBridge pages.
-func pageOf[T any](c *call, name string, list []T, show func(T) any) *Error {
+// pageOf answers with a part of a list, as EventBridge and others page; limit is the
+// parameter that bounds it.
+func pageOf[T any](c *call, name, limit string, list []T, show func(T) any) *Error {
 	from := 0
 	if tok := c.in.str("NextToken"); tok != "" {
 		at, ok := c.openToken(tok)
 		if !ok || at > uint64(len(list)) {
-			return errorf("ValidationException", "The NextToken is not valid.")
+			return errorf(map[bool]string{true: "ValidationException", false: "InvalidNextToken"}[c.q.service == serviceEvents], "The NextToken is not valid.")
 		}
 		from = int(at)
 	}
 	list = list[from:]
 	out := object{}
-	if most := c.in.num("Limit", 100); len(list) > most {
+	if most := max(1, c.in.num(limit, 100)); len(list) > most {
 		list = list[:most]
 		out = object{{"NextToken", c.sealToken(uint64(from + most))}}
 	}
@@ -171,7 +172,7 @@ func (c *call) listRules() *Error {
 			list = append(list, r)
 		}
 	}
-	return pageOf(c, "Rules", list, func(r *EventRule) any { return r.fields() })
+	return pageOf(c, "Rules", "Limit", list, func(r *EventRule) any { return r.fields() })
 }
 
 // dropRule is DeleteRule of EventBridge: one that is not there is no error.
@@ -266,7 +267,7 @@ func (c *call) listTargets() *Error {
 	if err != nil {
 		return err
 	}
-	return pageOf(c, "Targets", r.Targets, func(t EventTarget) any {
+	return pageOf(c, "Targets", "Limit", r.Targets, func(t EventTarget) any {
 		out := object{{"Id", t.ID}, {"Arn", t.ARN}}
 		for _, f := range []field{{"Input", t.Input}, {"InputPath", t.InputPath}} {
 			if f.value != "" {
@@ -284,7 +285,7 @@ func (c *call) listRulesOfTarget() *Error {
 			names = append(names, r.Name)
 		}
 	}
-	return pageOf(c, "RuleNames", names, func(n string) any { return n })
+	return pageOf(c, "RuleNames", "Limit", names, func(n string) any { return n })
 }
 
 func (c *call) testPattern() *Error {

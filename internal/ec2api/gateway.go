@@ -127,14 +127,10 @@ func (c *call) detachGateway() *Error {
 func emptyActions() []action {
 	var list []action
 	for _, e := range []struct{ name, param, set, notFound string }{
-		{"DescribeVpcPeeringConnections", "VpcPeeringConnectionId", "vpcPeeringConnectionSet", "InvalidVpcPeeringConnectionID.NotFound"},
 		{"DescribeTransitGatewayVpcAttachments", "TransitGatewayAttachmentIds", "transitGatewayVpcAttachments", "InvalidTransitGatewayAttachmentID.NotFound"},
 		{"DescribeTransitGateways", "TransitGatewayIds", "transitGatewaySet", "InvalidTransitGatewayID.NotFound"},
-		{"DescribeNatGateways", "NatGatewayId", "natGatewaySet", "NatGatewayNotFound"},
-		{"DescribeAddresses", "AllocationId", "addressesSet", "InvalidAllocationID.NotFound"},
 		{"DescribeVpnGateways", "VpnGatewayId", "vpnGatewaySet", "InvalidVpnGatewayID.NotFound"},
 		{"DescribeFlowLogs", "FlowLogId", "flowLogSet", "InvalidFlowLogId.NotFound"},
-		{"DescribeEgressOnlyInternetGateways", "EgressOnlyInternetGatewayId", "egressOnlyInternetGatewaySet", "InvalidGatewayID.NotFound"},
 	} {
 		list = append(list, read(e.name, func(c *call) *Error {
 			if want := c.in.strs(e.param); len(want) > 0 {

@@ -179,7 +179,7 @@ func (c *call) writeInstanceHardware(i *Instance, t *typeData) {
 		})
 	})
 	if i.Profile != "" {
-		x.group("iamInstanceProfile", func() { x.str("arn", i.Profile); x.str("id", "AIPA"+strings.ToUpper(i.ID[2:])) })
+		x.group("iamInstanceProfile", func() { c.writeProfile(i) })
 	}
 	cores, threads := c.cpus(i, t)
 	x.group("cpuOptions", func() { x.num("coreCount", cores); x.num("threadsPerCore", threads) })
@@ -197,6 +197,11 @@ func (c *call) writeInstanceHardware(i *Instance, t *typeData) {
 	x.str("usageOperation", "RunInstances")
 	x.time("usageOperationUpdateTime", i.Created)
 	x.str("currentInstanceBootMode", "uefi")
+}
+
+func (c *call) writeProfile(i *Instance) {
+	c.x.str("arn", i.Profile)
+	c.x.str("id", "AIPA"+strings.ToUpper(i.ID[2:]))
 }
 
 func (c *call) cpus(i *Instance, t *typeData) (cores, threads int) {
@@ -229,6 +234,16 @@ func (s *state) reap(now time.Time) {
 	for _, i := range s.instances.all() {
 		if i.State == Terminated && now.Sub(i.StateAt) > terminatedFor {
 			s.instances.del(i.ID)
+		}
+	}
+	for _, g := range s.nats.all() {
+		if !g.Deleted.IsZero() && now.Sub(g.Deleted) > terminatedFor {
+			s.nats.del(g.ID)
+		}
+	}
+	for _, p := range s.peerings.all() {
+		if p.State != "active" && p.State != "pending-acceptance" && now.Sub(p.StateAt) > terminatedFor {
+			s.peerings.del(p.ID)
 		}
 	}
 	s.reapTargets(now)
@@ -448,31 +463,40 @@ func (c *call) terminate() *Error {
 			continue
 		}
 		out = append(out, change{i.ID, i.State, ShuttingDown})
-		c.stateChanged(i.ID, ShuttingDown, Terminated)
-		for _, e := range c.s.interfacesOf(i.ID) {
-			if e.Attachment.DeleteOnTermination {
-				c.s.delENI(e.ID)
-				continue
-			}
-			n := *e
-			n.Attachment, n.PublicIP = nil, ""
-			c.s.putENI(&n)
-		}
-		for _, d := range i.Devices {
-			if v := c.s.volumes.get(d.VolumeID); v != nil && d.DeleteOnTermination {
-				c.s.volumes.del(v.ID)
-			} else if v != nil {
-				n := *v
-				n.InstanceID, n.Device = "", ""
-				c.s.volumes.put(&n)
-			}
-		}
-		gone := *i
-		gone.Devices = nil
-		c.setState(&gone, Terminated, "User initiated ("+c.now.UTC().Format("2006-01-02 15:04:05 GMT")+")")
+		c.terminateOne(i)
 	}
+	c.heal(list)
 	c.writeChanges(out)
 	return nil
+}
+
+// terminateOne ends an instance that is not ended, with what goes with it.
+func (c *call) terminateOne(i *Instance) {
+	c.stateChanged(i.ID, ShuttingDown, Terminated)
+	for _, e := range c.s.interfacesOf(i.ID) {
+		if e.Attachment.DeleteOnTermination {
+			c.s.delENI(e.ID)
+			continue
+		}
+		n := *e
+		n.Attachment = nil
+		if n.Allocation == "" {
+			n.PublicIP = ""
+		}
+		c.s.putENI(&n)
+	}
+	for _, d := range i.Devices {
+		if v := c.s.volumes.get(d.VolumeID); v != nil && d.DeleteOnTermination {
+			c.s.volumes.del(v.ID)
+		} else if v != nil {
+			n := *v
+			n.InstanceID, n.Device = "", ""
+			c.s.volumes.put(&n)
+		}
+	}
+	gone := *i
+	gone.Devices = nil
+	c.setState(&gone, Terminated, "User initiated ("+c.now.UTC().Format("2006-01-02 15:04:05 GMT")+")")
 }
 
 func (c *call) start() *Error {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"mirador/internal/mirror"
 )
@@ -42,10 +43,19 @@ func (c *call) runInstances() *Error {
 		c.writeReservation(list, Pending)
 		return nil
 	}
+	var from []mirror.Tag
+	if spec := c.in.get("LaunchTemplate"); spec != nil {
+		t, v, err := c.fromTemplate(spec)
+		if err != nil {
+			return err
+		}
+		from = []mirror.Tag{{Key: "aws:ec2launchtemplate:id", Value: t.ID}, {Key: "aws:ec2launchtemplate:version", Value: strconv.Itoa(v.Number)}}
+	}
 	l, err := c.launch()
 	if err != nil {
 		return err
 	}
+	l.tags = append(l.tags, from...)
 	reservation := c.s.newID("r-")
 	var list []*Instance
 	var made2 []string
@@ -74,8 +84,6 @@ func (c *call) launch() (*launch, *Error) {
 		return nil, errorf("InstanceLimitExceeded", "You have requested more instances (%d) than one call can start (%d)", l.n, maxInstancesPerRun)
 	case c.s.instances.count()+l.n > maxResources:
 		return nil, errorf("InstanceLimitExceeded", "The account has too many instances")
-	case in.has("LaunchTemplate"):
-		return nil, errorf("InvalidParameterValue", "Launch templates are not supported by this endpoint")
 	case in.str("ImageId") == "":
 		return nil, errorf("MissingParameter", "The request must contain the parameter ImageId")
 	}

@@ -43,7 +43,7 @@ func TestLimits(t *testing.T) {
 		return []string{"NetworkAclId", acl.ID, "RuleNumber", fmt.Sprint(200 + i), "Protocol", "-1", "RuleAction", "deny", "Egress", "true", "CidrBlock", "10.0.0.0/8"}
 	}
 	route := func(i int) []string {
-		return []string{"RouteTableId", table.ID, "DestinationCidrBlock", fmt.Sprintf("10.%d.%d.0/24", i/256, i%256), "NatGatewayId", "nat-1"}
+		return []string{"RouteTableId", table.ID, "DestinationCidrBlock", fmt.Sprintf("10.%d.%d.0/24", i/256, i%256), "TransitGatewayId", "tgw-1"}
 	}
 	for _, c := range []struct {
 		what   string

@@ -128,7 +128,8 @@ type NetworkACL struct {
 type Route struct {
 	CIDR         netip.Prefix `json:"cidr"`
 	PrefixListID string       `json:"prefixListId,omitempty"`
-	Target       string       `json:"target"` // "local", igw-, eni-, i-, vpce-, nat-, pcx-, tgw-, vgw-, eigw-
+	Gone         bool         `json:"gone,omitempty"` // the target was deleted: a black hole
+	Target       string       `json:"target"`         // "local", igw-, eni-, i-, vpce-, nat-, pcx-, tgw-, vgw-, eigw-
 	InstanceID   string       `json:"instanceId,omitempty"`
 	Origin       string       `json:"origin"` // CreateRouteTable, CreateRoute, EnableVgwRoutePropagation
 }
@@ -183,6 +184,7 @@ type NetworkInterface struct {
 	RequesterManaged bool         `json:"requesterManaged,omitempty"`
 	RequesterID      string       `json:"requesterId,omitempty"`
 	PublicIP         string       `json:"publicIp,omitempty"`
+	Allocation       string       `json:"allocation,omitempty"` // of PublicIP when it is an elastic address
 	MTU              int          `json:"mtu"`
 	Attachment       *Attachment  `json:"attachment,omitempty"`
 	ManagedBy        string       `json:"managedBy,omitempty"` // ARN of the load balancer or id of the endpoint

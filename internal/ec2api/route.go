@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"mirador/internal/mirror"
 )
 
 func routeActions() []action {
@@ -128,7 +126,7 @@ func (c *call) writeTable(t *RouteTable) {
 			x.str("instanceOwnerId", t.OwnerID)
 		}
 		x.str("origin", r.Origin)
-		if c.s.blackhole(r.Target) {
+		if r.Gone || c.s.blackhole(r.Target) {
 			x.str("state", "blackhole")
 		} else {
 			x.str("state", "active")
@@ -219,7 +217,7 @@ func (c *call) tableAttribute(t *RouteTable, name string) ([]string, bool) {
 		case "origin":
 			out = append(out, r.Origin)
 		case "state":
-			out = append(out, map[bool]string{true: "blackhole", false: "active"}[c.s.blackhole(r.Target)])
+			out = append(out, map[bool]string{true: "blackhole", false: "active"}[r.Gone || c.s.blackhole(r.Target)])
 		default:
 			if kebab(targetField(r.Target)) == field {
 				out = append(out, r.Target)
@@ -315,6 +313,7 @@ func (c *call) target(r *Route, vpc string) *Error {
 			return notFound("InvalidVpcEndpointId.NotFound", "VpcEndpoint", r.Target)
 		}
 	case r.Target == "local" || strings.Contains(r.Target, "-") && len(r.Target) < 64:
+		return c.checkFarTarget(r.Target, vpc)
 	default:
 		return errorf("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", clip(r.Target))
 	}
@@ -473,23 +472,3 @@ func (c *call) replaceTable() *Error {
 
 // prefixLists are those of AWS's gateway endpoints; their entries are of the ranges for
 // documentation, since nothing of AWS can be reached from here.
-func (s *state) prefixLists() mirror.PrefixLists {
-	out := mirror.PrefixLists{}
-	for _, l := range s.managedLists() {
-		out[l.id] = l.entries
-	}
-	return out
-}
-
-type managedList struct {
-	id, name string
-	entries  []netip.Prefix
-}
-
-func (s *state) managedLists() []*managedList {
-	base := "com.amazonaws." + s.meta.Region + "."
-	return []*managedList{
-		{id: "pl-" + nameID("", base+"s3")[:8], name: base + "s3", entries: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/25")}},
-		{id: "pl-" + nameID("", base+"dynamodb")[:8], name: base + "dynamodb", entries: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}},
-	}
-}

@@ -24,12 +24,14 @@ const (
 
 // Names of services, as in wire.txt.
 const (
-	serviceEC2        = "ec2"
-	serviceELB        = "elbv2"
-	serviceSTS        = "sts"
-	serviceCloudWatch = "cloudwatch"
-	serviceSQS        = "sqs"
-	serviceEvents     = "events"
+	serviceEC2         = "ec2"
+	serviceELB         = "elbv2"
+	serviceSTS         = "sts"
+	serviceCloudWatch  = "cloudwatch"
+	serviceSQS         = "sqs"
+	serviceEvents      = "events"
+	serviceAutoScaling = "autoscaling"
+	serviceIAM         = "iam" // has no actions: asked for, it says so
 )
 
 // request is a request on its way to an action.
@@ -279,6 +281,8 @@ func serviceNames() []serviceName {
 		{serviceCloudWatch, "monitoring", "2010-08-01", "http://monitoring.amazonaws.com/doc/2010-08-01/"},
 		{serviceSQS, "sqs", "2012-11-05", "http://queue.amazonaws.com/doc/2012-11-05/"},
 		{serviceEvents, "events", "2015-10-07", ""},
+		{serviceAutoScaling, "autoscaling", "2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/"},
+		{serviceIAM, "iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"},
 	}
 }
 

@@ -29,6 +29,7 @@ type Snapshot struct {
 	Listeners        map[string]*Listener         // by ARN
 	EndpointServices map[string]*EndpointService  // by id
 	VPCEndpoints     map[string]*VPCEndpoint      // by id
+	Peerings         map[string]*Peering          // by id
 	PrefixLists      mirror.PrefixLists
 	Mirroring        mirror.BookState
 }
@@ -47,7 +48,7 @@ func (s *state) snapshot(before *Snapshot) *Snapshot {
 		NetworkACLs: maps.Clone(s.acls.m), RouteTables: maps.Clone(s.routeTables.m), InternetGateways: maps.Clone(s.gateways.m),
 		Interfaces: maps.Clone(s.enis.m), Instances: maps.Clone(s.instances.m),
 		LoadBalancers: maps.Clone(s.balancers.m), TargetGroups: maps.Clone(s.targetGroups.m), Listeners: maps.Clone(s.listeners.m),
-		EndpointServices: maps.Clone(s.services.m), VPCEndpoints: maps.Clone(s.endpoints.m),
+		EndpointServices: maps.Clone(s.services.m), VPCEndpoints: maps.Clone(s.endpoints.m), Peerings: maps.Clone(s.peerings.m),
 		PrefixLists: s.prefixLists(), Mirroring: book,
 	}
 }
@@ -164,7 +165,7 @@ func (t *RouteTable) Mirror(blackhole func(target string) bool) mirror.RouteTabl
 	for _, r := range t.Routes {
 		out.Routes = append(out.Routes, mirror.Route{
 			Destination: r.CIDR, PrefixListID: r.PrefixListID, Target: r.Target,
-			Blackhole: r.Target != "local" && blackhole(r.Target), Propagated: r.Origin == "EnableVgwRoutePropagation",
+			Blackhole: r.Gone || r.Target != "local" && blackhole(r.Target), Propagated: r.Origin == "EnableVgwRoutePropagation",
 		})
 	}
 	return out

@@ -199,23 +199,31 @@ type state struct {
 	gone    []string // interfaces deleted by it
 	tables  []tabler
 
-	vpcs         *table[VPC, *VPC]
-	subnets      *table[Subnet, *Subnet]
-	groups       *table[SecurityGroup, *SecurityGroup]
-	acls         *table[NetworkACL, *NetworkACL]
-	routeTables  *table[RouteTable, *RouteTable]
-	gateways     *table[InternetGateway, *InternetGateway]
-	enis         *table[NetworkInterface, *NetworkInterface]
-	instances    *table[Instance, *Instance]
-	volumes      *table[Volume, *Volume]
-	keys         *table[KeyPair, *KeyPair]
-	balancers    *table[LoadBalancer, *LoadBalancer]
-	targetGroups *table[TargetGroup, *TargetGroup]
-	listeners    *table[Listener, *Listener]
-	services     *table[EndpointService, *EndpointService]
-	endpoints    *table[VPCEndpoint, *VPCEndpoint]
-	queues       *table[Queue, *Queue]
-	rules        *table[EventRule, *EventRule]
+	vpcs           *table[VPC, *VPC]
+	subnets        *table[Subnet, *Subnet]
+	groups         *table[SecurityGroup, *SecurityGroup]
+	acls           *table[NetworkACL, *NetworkACL]
+	routeTables    *table[RouteTable, *RouteTable]
+	gateways       *table[InternetGateway, *InternetGateway]
+	enis           *table[NetworkInterface, *NetworkInterface]
+	instances      *table[Instance, *Instance]
+	volumes        *table[Volume, *Volume]
+	keys           *table[KeyPair, *KeyPair]
+	balancers      *table[LoadBalancer, *LoadBalancer]
+	targetGroups   *table[TargetGroup, *TargetGroup]
+	listeners      *table[Listener, *Listener]
+	services       *table[EndpointService, *EndpointService]
+	endpoints      *table[VPCEndpoint, *VPCEndpoint]
+	addresses      *table[Address, *Address]
+	nats           *table[NATGateway, *NATGateway]
+	peerings       *table[Peering, *Peering]
+	egressGateways *table[EgressGateway, *EgressGateway]
+	dhcp           *table[DHCPOptions, *DHCPOptions]
+	lists          *table[PrefixList, *PrefixList]
+	templates      *table[LaunchTemplate, *LaunchTemplate]
+	scaling        *table[ScalingGroup, *ScalingGroup]
+	queues         *table[Queue, *Queue]
+	rules          *table[EventRule, *EventRule]
 
 	book     *mirror.Book
 	bookGen  uint64 // gen of the book's last change
@@ -245,6 +253,14 @@ func newState(m meta, random io.Reader) *state {
 	s.listeners = newTable[Listener](s, "listener")
 	s.services = newTable[EndpointService](s, "vpc-endpoint-service")
 	s.endpoints = newTable[VPCEndpoint](s, "vpc-endpoint")
+	s.addresses = newTable[Address](s, "address")
+	s.nats = newTable[NATGateway](s, "nat-gateway")
+	s.peerings = newTable[Peering](s, "vpc-peering-connection")
+	s.egressGateways = newTable[EgressGateway](s, "egress-only-internet-gateway")
+	s.dhcp = newTable[DHCPOptions](s, "dhcp-options")
+	s.lists = newTable[PrefixList](s, "prefix-list")
+	s.templates = newTable[LaunchTemplate](s, "launch-template")
+	s.scaling = newTable[ScalingGroup](s, "auto-scaling-group")
 	s.queues = newTable[Queue](s, "queue")
 	s.rules = newTable[EventRule](s, "event-rule")
 	return s
@@ -263,11 +279,18 @@ func (s *state) past(o mirror.BookOptions) (*state, error) {
 	return c, err
 }
 
-// rollback takes back what the action that runs has put into tables.
-func (s *state) rollback() {
-	for _, f := range slices.Backward(s.undo) {
+// rollbackTo takes back what has been put into tables since there were n steps to undo.
+func (s *state) rollbackTo(n int) {
+	for _, f := range slices.Backward(s.undo[n:]) {
 		f()
 	}
+	clear(s.undo[n:])
+	s.undo = s.undo[:n]
+}
+
+// rollback takes back what the action that runs has put into tables.
+func (s *state) rollback() {
+	s.rollbackTo(0)
 	s.undo, s.gone, s.changed = s.undo[:0], s.gone[:0], false
 }
 
@@ -372,6 +395,10 @@ func (s *state) delENI(id string) {
 	e := s.enis.get(id)
 	if e == nil {
 		return
+	}
+	if a := s.addresses.get(e.Allocation); a != nil {
+		s.detachAddress(a)
+		e = s.enis.get(id)
 	}
 	s.freeAddrs(e)
 	s.undo = append(s.undo, func() { s.takeAddrs(e) })

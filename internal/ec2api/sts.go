@@ -14,6 +14,10 @@ func stsActions() []action {
 		read("GetCallerIdentity", (*call).callerIdentity),
 		write("AssumeRole", (*call).assumeRole, "AccessDenied"),
 		write("GetSessionToken", (*call).sessionToken),
+		read("GetAccessKeyInfo", func(c *call) *Error { c.x.str("Account", c.s.meta.AccountID); return nil }),
+		read("DecodeAuthorizationMessage", func(*call) *Error {
+			return errorf("InvalidAuthorizationMessageException", "Message is not valid: this endpoint encodes none")
+		}, "InvalidAuthorizationMessageException"),
 	}
 }
 

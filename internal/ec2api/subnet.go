@@ -61,21 +61,29 @@ func (c *call) createSubnet() *Error {
 	if err != nil {
 		return err
 	}
-	text := c.in.str("CidrBlock")
-	if c.in.yes("Ipv6Native") {
-		return errorf("InvalidParameterValue", "IPv6-only subnets are not supported")
-	}
-	if text == "" {
+	text, native := c.in.str("CidrBlock"), c.in.yes("Ipv6Native")
+	var cidr netip.Prefix
+	switch {
+	case native && text != "":
+		return errorf("InvalidParameterCombination", "You cannot specify an IPv4 CIDR block for an IPv6-only subnet")
+	case native && c.in.str("Ipv6CidrBlock") == "":
+		return errorf("MissingParameter", "Either 'ipv6CidrBlock' or 'ipv6IpamPoolId' should be provided.")
+	case native:
+	case text == "":
 		return errorf("MissingParameter", "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.")
-	}
-	cidr, ok := network4(text)
-	if !ok {
-		return errorf("InvalidParameterValue", "Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", clip(text))
-	}
-	if err := c.s.subnetFits(v, v.CIDRs, cidr, 16, 28); err != nil {
-		return err
+	default:
+		var ok bool
+		if cidr, ok = network4(text); !ok {
+			return errorf("InvalidParameterValue", "Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", clip(text))
+		}
+		if err := c.s.subnetFits(v, v.CIDRs, cidr, 16, 28); err != nil {
+			return err
+		}
 	}
 	sub := c.s.newSubnet(c.now, v, cidr, zone, tags)
+	if native {
+		sub.IPv6Native, sub.AssignIPv6, sub.HostnameType = true, true, "resource-name"
+	}
 	if text := c.in.str("Ipv6CidrBlock"); text != "" {
 		a, err := c.s.subnetIPv6(v, text)
 		if err != nil {
@@ -145,6 +153,9 @@ func (s *state) freeIn(sub *Subnet) int {
 			used++
 		}
 	}
+	if !sub.CIDR.IsValid() {
+		return 0
+	}
 	return 1<<(32-sub.CIDR.Bits()) - 5 - used
 }
 
@@ -154,7 +165,9 @@ func (c *call) writeSubnet(s *Subnet, free int) {
 	x.str("subnetArn", c.arn("subnet/"+s.ID))
 	x.str("state", "available")
 	x.str("vpcId", s.VPC)
-	x.str("cidrBlock", s.CIDR.String())
+	if s.CIDR.IsValid() {
+		x.str("cidrBlock", s.CIDR.String())
+	}
 	eachXML(x, "ipv6CidrBlockAssociationSet", s.IPv6, func(a CIDRAssociation) { c.writeAssociation("ipv6CidrBlock", "ipv6CidrBlockState", a) })
 	x.num("availableIpAddressCount", free)
 	x.str("availabilityZone", s.Zone)
@@ -224,6 +237,9 @@ func (c *call) describeSubnets() *Error {
 		case "available-ip-address-count":
 			return number(c.s.freeIn(s)), true
 		case "cidr-block", "cidr", "cidrBlock":
+			if !s.CIDR.IsValid() {
+				return nil, true
+			}
 			return one(s.CIDR.String()), true
 		case "default-for-az", "defaultForAz":
 			return yesno(s.DefaultForAZ), true

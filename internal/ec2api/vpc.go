@@ -20,7 +20,6 @@ func vpcActions() []action {
 		write("ModifyVpcAttribute", (*call).modifyVPCAttribute, "InvalidVpcID.NotFound"),
 		write("AssociateVpcCidrBlock", (*call).associateVPC, "InvalidVpcID.NotFound", "InvalidVpc.Range", "CidrConflict"),
 		write("DisassociateVpcCidrBlock", (*call).disassociateVPC, "InvalidVpcCidrBlockAssociationID.NotFound", "OperationNotPermitted"),
-		read("DescribeDhcpOptions", (*call).describeDHCP, "InvalidDhcpOptionID.NotFound"),
 	}
 }
 
@@ -231,6 +230,14 @@ func (c *call) deleteVPC() *Error {
 			c.s.groups.del(g.ID)
 		}
 	}
+	for _, p := range c.s.peerings.all() {
+		if (p.Requester == v.ID || p.Accepter == v.ID) && p.State != "deleted" {
+			n := *p
+			n.State, n.StateAt = "deleted", c.stamp()
+			c.s.peerings.put(&n)
+			c.s.routesGone(p.ID)
+		}
+	}
 	c.s.vpcs.del(v.ID)
 	c.x.yes("return", true)
 	return nil
@@ -244,6 +251,7 @@ func (s *state) vpcInUse(id string) bool {
 		slices.ContainsFunc(s.acls.all(), func(o *NetworkACL) bool { return in(o.VPC) && !o.Default }) ||
 		slices.ContainsFunc(s.routeTables.all(), func(o *RouteTable) bool { return in(o.VPC) && !o.main() }) ||
 		slices.ContainsFunc(s.endpoints.all(), func(o *VPCEndpoint) bool { return in(o.VPC) }) ||
+		slices.ContainsFunc(s.egressGateways.all(), func(o *EgressGateway) bool { return in(o.VPC) }) ||
 		slices.ContainsFunc(s.enis.all(), func(o *NetworkInterface) bool { return in(o.VPC) })
 }
 
@@ -439,46 +447,6 @@ func (s *state) dropLocalRoute(vpc string, cidr netip.Prefix) {
 }
 
 // describeDHCP shows the one set of options that there is.
-func (c *call) describeDHCP() *Error {
-	id := c.s.dhcpOptions()
-	for _, want := range c.in.strs("DhcpOptionsId") {
-		if want != id {
-			return notFound("InvalidDhcpOptionID.NotFound", "dhcpOption", want)
-		}
-	}
-	name := c.s.meta.Region + ".compute.internal"
-	if c.s.meta.Region == "us-east-1" {
-		name = "ec2.internal"
-	}
-	type options struct{}
-	list, err := filter(c, []*options{{}}, func(_ *options, f string) ([]string, bool) {
-		switch f {
-		case "dhcp-options-id":
-			return one(id), true
-		case "owner-id":
-			return one(c.s.meta.AccountID), true
-		case "key":
-			return []string{"domain-name", "domain-name-servers"}, true
-		case "value":
-			return []string{name, "AmazonProvidedDNS"}, true
-		}
-		return filterTags(nil, f)
-	})
-	if err != nil {
-		return err
-	}
-	eachXML(c.x, "dhcpOptionsSet", list, func(*options) {
-		c.x.str("dhcpOptionsId", id)
-		c.x.str("ownerId", c.s.meta.AccountID)
-		eachXML(c.x, "dhcpConfigurationSet", [][2]string{{"domain-name", name}, {"domain-name-servers", "AmazonProvidedDNS"}}, func(kv [2]string) {
-			c.x.str("key", kv[0])
-			eachXML(c.x, "valueSet", kv[1:], func(v string) { c.x.str("value", v) })
-		})
-		c.writeTags(nil)
-	})
-	return nil
-}
-
 // zone is an availability zone.
 type zone struct{ name, id string }
 

@@ -202,6 +202,8 @@ func (c *compiler) routes(t *ec2api.RouteTable, own *vpc) []route {
 		}
 		kind, _, _ := strings.Cut(r.Target, "-")
 		switch {
+		case r.Gone:
+			x.hop = hopBlackhole
 		case r.Target == "local":
 			x.hop, x.vpc, x.rank = hopLocal, own, 0
 		case r.InstanceID != "" || kind == "eni":
@@ -213,6 +215,11 @@ func (c *compiler) routes(t *ec2api.RouteTable, own *vpc) []route {
 			x.hop = hopBlackhole
 			if e := c.snap.VPCEndpoints[r.Target]; e != nil && len(e.Interfaces) > 0 {
 				x.hop, x.eni = hopENI, e.Interfaces[0]
+			}
+		case kind == "pcx" && c.snap.Peerings[r.Target] != nil:
+			x.hop = hopBlackhole
+			if v := c.p.vpcs[c.snap.Peerings[r.Target].Other(t.VPC)]; v != nil {
+				x.hop, x.vpc = hopLocal, v
 			}
 		default:
 			x.hop = hopOutside

@@ -487,3 +487,43 @@ func TestResolver(t *testing.T) {
 		t.Error("a VPC without DNS support has a resolver")
 	}
 }
+
+// TestPeering sends between two VPCs: a connection that is active carries what the routes
+// of the sender give it, any other is a black hole, as is a route whose target was deleted.
+func TestPeering(t *testing.T) {
+	for _, tc := range []struct {
+		name, state string
+		gone        bool
+		want        Reason
+	}{{"active", "active", false, passed}, {"pending", "pending-acceptance", false, DropNoRoute}, {"deleted", "deleted", false, DropNoRoute}, {"route to what was deleted", "active", true, DropNoRoute}} {
+		t.Run(tc.name, func(t *testing.T) {
+			l := newLab(t)
+			s := l.snap
+			s.VPCs["vpc-2"] = &ec2api.VPC{Resource: res("vpc-2"), CIDRs: []ec2api.CIDRAssociation{{CIDR: netip.MustParsePrefix("10.9.0.0/16")}}}
+			s.Subnets["subnet-c"] = &ec2api.Subnet{Resource: res("subnet-c"), VPC: "vpc-2", Zone: "us-east-1a", CIDR: netip.MustParsePrefix("10.9.1.0/24")}
+			acl := *s.NetworkACLs["acl-1"]
+			acl.ID, acl.VPC, acl.Associations = "acl-2", "vpc-2", []ec2api.Association{{Subnet: "subnet-c"}}
+			s.NetworkACLs["acl-2"] = &acl
+			s.Peerings = map[string]*ec2api.Peering{"pcx-1": {Resource: res("pcx-1"), Requester: "vpc-2", Accepter: "vpc-1", State: tc.state}}
+			l.routes("10.9.0.0/16 pcx-1", "10.0.0.0/16 local")
+			l.snap.RouteTables["rtb-1"].Routes[0].Gone = tc.gone
+			l.eni("eni-a1", "subnet-a", []string{"sg-open"}, "10.0.1.10")
+			l.eni("eni-c1", "subnet-c", []string{"sg-open"}, "10.9.1.10")
+			l.change("eni-c1", func(n *ec2api.NetworkInterface) { n.VPC = "vpc-2" })
+			frame := l.frameOf("eni-a1", "eni-c1", udp, 4000, 5000, 0, 10)
+			mac := routerMAC("subnet-a")
+			copy(frame, mac[:])
+			l.compile()
+			got := l.send("eni-a1", frame)
+			if tc.want == passed {
+				if len(got) != 1 || got[0].to != "eni-c1" {
+					t.Fatalf("delivered to %+v; drops %v", got, dropsOf(l))
+				}
+				return
+			}
+			if len(got) != 0 || l.drops("eni-a1", tc.want) != 1 {
+				t.Errorf("delivered to %+v; drops %v", got, dropsOf(l))
+			}
+		})
+	}
+}

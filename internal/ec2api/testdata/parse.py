@@ -12,7 +12,7 @@ import botocore.parsers
 import botocore.session
 
 # What EC2 really answers, though its model has no such value.
-REAL = {("AttachmentStatus", "available"), ("NetworkInterfaceStatus", "pending")}
+REAL = {("AttachmentStatus", "available"), ("NetworkInterfaceStatus", "pending"), ("NetworkInterfaceType", "nat_gateway")}
 
 session = botocore.session.get_session()
 models = {}
