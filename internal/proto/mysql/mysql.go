@@ -41,13 +41,14 @@ const (
 // Protocol returns the row of MySQL.
 func Protocol() *proto.Protocol {
 	p := &proto.Protocol{
-		Name:      "mysql",
-		Transport: proto.TCP,
-		Ports:     []uint16{port},
-		Probe:     probe,
-		FirstData: proto.DirClient,
-		Done:      [2]uint8{done, done},
-		Fields:    fields(),
+		Name:       "mysql",
+		RawByChunk: true, // as for Suricata, which does not know it: flows of unknown protocols
+		Transport:  proto.TCP,
+		Ports:      []uint16{port},
+		Probe:      probe,
+		FirstData:  proto.DirClient,
+		Done:       [2]uint8{done, done},
+		Fields:     fields(),
 		Events: []string{"malformed_greeting", "malformed_request", "malformed_response", "unexpected_packet", "sequence_id",
 			"unknown_command", "too_many_transactions", "compressed", "cleartext_password", "unsolicited_local_infile"},
 		LowerEvents: true,
