@@ -62,6 +62,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		p.c.NewTx(p.tx)
 	}
 	d := &p.dir[dir]
+	old := false
 	for n := 0; ; n++ {
 		if n == MaxRecords {
 			p.event(EventTooManyRecords)
@@ -74,6 +75,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		if len(data) == used || d.skip > 0 {
 			break
 		}
+		old = data[used]&0x80 != 0
 		k, want, ok := p.record(dir, data[used:], p.c.Offset[dir]+uint64(used))
 		used += k
 		if !ok {
@@ -85,7 +87,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		}
 	}
 	p.settle()
-	p.c.RawNow[dir] = used > 0
+	p.c.RawNow[dir] = used > 0 && !old // as Suricata, which does not ask for it behind a record of SSL 2.0
 	if eof {
 		p.tx.Advance(dir, ClientFinished+uint8(dir)) // ServerFinished is one more
 	}
