@@ -29,7 +29,9 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	if hasIP(p.P) && len(g.ipOnly.rules) > 0 && !p.Pseudo {
 		w.ipOnlyPhase()
 	}
-	if hasIP(p.P) {
+	// As for Suricata, only rules for addresses see IPv6 without an upper layer.
+	bare := p.P.IPVersion == 6 && p.P.Proto == packet.ProtoHopOpts
+	if hasIP(p.P) && !bare {
 		// A pseudo packet shows what is left of a TCP stream.
 		if w.mask&isReal != 0 || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
 			w.packetPhase()

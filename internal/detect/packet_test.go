@@ -166,6 +166,12 @@ func TestDecodeEvents(t *testing.T) {
 	if got := sids(w.Inspect(&detect.Packet{P: p})); got != "1 2 3" {
 		t.Errorf("broken packet: %q", got)
 	}
+	bare := *p
+	bare.IPVersion, bare.Proto, bare.NEvents = 6, packet.ProtoHopOpts, 0
+	e6 := engine(t, detect.Options{}, `alert ip any any -> any any (ttl:<100; sid:2;)`, `alert ip any any -> any any (sid:3;)`)
+	if got := sids(detect.NewWorker(e6, nil).Inspect(&detect.Packet{P: &bare})); got != "3" {
+		t.Errorf("IPv6 without an upper layer: %q", got)
+	}
 	none := &packet.Parsed{Data: []byte{1}}
 	none.AddEvent(packet.TCPPktTooSmall)
 	if got := sids(w.Inspect(&detect.Packet{P: none})); got != "1" {

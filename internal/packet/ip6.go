@@ -108,12 +108,14 @@ type extSeen struct {
 func (d *Decoder) extHdrs(p *Parsed, in *inner) {
 	var seen extSeen
 	nextAt := p.L3 + 6 // where the type of the header at p.Payload is announced
+	last := uint8(ProtoHopOpts)
 	for {
 		b := p.Data[p.Payload:p.IPEnd]
 		if p.Proto == ProtoNone {
 			if len(b) > 0 {
 				p.AddEvent(IPv6DataAfterNoneHeader)
 			}
+			p.Proto = last
 			return
 		}
 		if len(b) < 2 {
@@ -139,6 +141,7 @@ func (d *Decoder) extHdrs(p *Parsed, in *inner) {
 			return
 		}
 		kind, at := p.Proto, p.Payload
+		last = kind
 		first := kind == ProtoFragment && !seen.frag
 		extEvents(p, &seen, kind, b[:n])
 		p.Proto = b[0]

@@ -135,15 +135,18 @@ type Parsed struct {
 	VLAN               [MaxVLAN]uint16 // VLAN ids, outermost first
 
 	IPVersion uint8 // 0, 4 or 6; set when Depth >= DepthNet
-	Proto     uint8 // upper-layer protocol, after IPv6 extension headers
-	TTL       uint8
-	TOS       uint8
-	Src, Dst  Addr
-	IPID      uint32 // IPv4 identification, or the id of the IPv6 fragment header
-	L3        int    // offset of the IP header
-	L3Len     int    // length of the IP header with options or extension headers
-	IPEnd     int    // end of the IP packet by its own length field, at most len(Data)
-	IPTotal   int    // the length the IP header claims, header included
+	// Proto is the upper-layer protocol, after IPv6 extension headers. Where no header
+	// follows them (59), it is the last of them, and 0 if there is none, as for
+	// Suricata.
+	Proto    uint8
+	TTL      uint8
+	TOS      uint8
+	Src, Dst Addr
+	IPID     uint32 // IPv4 identification, or the id of the IPv6 fragment header
+	L3       int    // offset of the IP header
+	L3Len    int    // length of the IP header with options or extension headers
+	IPEnd    int    // end of the IP packet by its own length field, at most len(Data)
+	IPTotal  int    // the length the IP header claims, header included
 
 	Fragment   bool   // part of a fragmented packet
 	FragOffset uint16 // in bytes
