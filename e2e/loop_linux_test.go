@@ -197,3 +197,18 @@ func TestLoop(t *testing.T) {
 		s.whole()
 	}
 }
+
+// On the sensor, enable needs no names: the metadata service tells them, and the endpoint
+// answers inside an instance, too.
+func TestEnableOnSensor(t *testing.T) {
+	l := startVPC(t, loopTopology)
+	c := l.exec("sensor", bin, "aws", "--endpoint-url", l.url, "enable", "--select", "tag:Mirror=true", "--yes", "--quiet", "--journal", "none")
+	c.Env = append(awsEnv(), "AWS_EC2_METADATA_DISABLED=", "AWS_REGION=", "AWS_DEFAULT_REGION=")
+	l.do(c)
+	if got := l.must("ec2", "describe-network-interfaces", "--filters", "Name=tag:mirador:stack,Values=mirador", "--query", "NetworkInterfaces[].Attachment.[InstanceId,DeviceIndex]"); got != "i-00000000000000002\t1" {
+		t.Errorf("traffic interface at %q", got)
+	}
+	if got := l.must("ec2", "describe-traffic-mirror-sessions", "--query", "TrafficMirrorSessions[].NetworkInterfaceId"); got != "eni-00000000000000001" {
+		t.Errorf("sessions of %q", got)
+	}
+}

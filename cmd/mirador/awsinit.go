@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mirador/internal/awscloud"
 	"mirador/internal/setup"
 )
 
@@ -63,13 +64,25 @@ func awsEnable(f *awsFlags) *cobra.Command {
 		Long: `Enable makes what a sensor needs to take mirrored traffic: a second interface, the traffic
 interface, attached to it, in a security group that lets UDP 4789 in; a mirror target on that
 interface and a filter; and a session for every interface that --select names. It is
-mirador aws apply with a description of four lines, which --write keeps for later.`,
-		Example: `  mirador aws enable --sensor i-0123456789abcdef0
+mirador aws apply with a description of four lines, which --write keeps for later.
+
+On the sensor itself --sensor and the region are not needed: the instance metadata service
+(IMDSv2) tells them.`,
+		Example: `  mirador aws enable --select tag:Mirror=true
+  mirador aws enable --sensor i-0123456789abcdef0
   mirador aws enable --sensor i-0123456789abcdef0 --select tag:Mirror=true --write mirror.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if sensor == "" {
-				return fail(exitUsage, "mirador aws enable --sensor i-…", "--sensor is missing")
+				self, err := awscloud.WhoAmI(c.Context())
+				if err != nil {
+					return awsFailure(err)
+				}
+				if f.region != "" && f.region != self.Region {
+					return fail(exitUsage, "name the sensor with --sensor", "this instance is in %s, and --region says %s", self.Region, f.region)
+				}
+				sensor, f.region = self.Instance, self.Region
+				fmt.Fprintf(c.ErrOrStderr(), "this is %s (%s) in %s, with %d network interfaces\n", self.Instance, self.Type, self.Zone, len(self.Interfaces))
 			}
 			s, text, err := setup.EnableSpec(name, sensor, selectors)
 			if err != nil {
@@ -85,7 +98,7 @@ mirador aws apply with a description of four lines, which --write keeps for late
 	}
 	a.register(c)
 	fl := c.Flags()
-	fl.StringVar(&sensor, "sensor", "", "`instance` of the sensor, or asg:NAME")
+	fl.StringVar(&sensor, "sensor", "", "`instance` of the sensor, or asg:NAME (default: the instance that this runs on)")
 	fl.StringVar(&name, "name", "mirador", "`name` of the stack")
 	fl.StringArrayVar(&selectors, "select", nil, "`selector` of sources: tag:KEY=VALUE, vpc:ID, subnet:ID, instance:ID, eni:ID, asg:NAME; repeatable")
 	fl.StringVar(&write, "write", "", "write the description to this `file`, which must be new")

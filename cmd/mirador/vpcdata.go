@@ -90,7 +90,7 @@ func fill(s *ec2api.Server, t *vpc.Topology, log *slog.Logger) (*vpc.Built, erro
 // start begins the data plane.
 func (f *dataFlags) start(ctx context.Context, s *ec2api.Server, b *vpc.Built, endpoint string, log *slog.Logger) (*vpc.Network, error) {
 	n, err := vpc.Start(ctx, vpc.Options{
-		Server: s, Name: f.name, Endpoint: endpoint, Devices: b.Devices, Names: b.Names, Switches: f.switches, WideHash: f.wide, MirrorBitsPerSecond: f.limit,
+		Server: s, Name: f.name, Endpoint: endpoint, API: s, Devices: b.Devices, Names: b.Names, Switches: f.switches, WideHash: f.wide, MirrorBitsPerSecond: f.limit,
 		HealthInterval: f.healthInterval, HealthTimeout: f.healthTimeout, Log: log,
 	})
 	switch {

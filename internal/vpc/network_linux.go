@@ -39,6 +39,9 @@ type Network struct {
 	http   *http.Server
 	served chan struct{}
 
+	insides     map[string]*inside // by instance id
+	metadataKey []byte             // of tokens; made when the first instance comes
+
 	mu   sync.Mutex // mu guards snap, plan and the ports of plugs for Stats
 	snap *ec2api.Snapshot
 	plan *plan
@@ -72,7 +75,7 @@ func Start(ctx context.Context, o Options) (*Network, error) {
 	}
 	n := &Network{
 		o: o, log: o.Log, fabric: NewFabric(), live: newLive(), plan: &plan{},
-		spaces: map[string]*namespace{}, plugs: map[string]*plugged{}, failed: map[string]string{},
+		spaces: map[string]*namespace{}, insides: map[string]*inside{}, plugs: map[string]*plugged{}, failed: map[string]string{},
 		ready: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if n.log == nil {
@@ -240,6 +243,10 @@ func (n *Network) plumb(ctx context.Context) (done bool) {
 	}
 	for key, ns := range n.spaces {
 		if !used[key] {
+			if x := n.insides[key]; x != nil {
+				x.close()
+				delete(n.insides, key)
+			}
 			if err := ns.remove(); err != nil {
 				n.log.Warn("remove network namespace", "namespace", ns.name, "error", err)
 			}
@@ -284,6 +291,9 @@ func (n *Network) space(key string) (*namespace, error) {
 		return nil, err
 	}
 	n.spaces[key] = ns
+	if n.snap.Instances[key] != nil {
+		n.openInside(key, ns)
+	}
 	return ns, nil
 }
 
@@ -400,6 +410,9 @@ func (n *Network) teardown() {
 		<-n.served
 	}
 	n.loop.Close()
+	for _, x := range n.insides {
+		x.close()
+	}
 	for _, ns := range n.spaces {
 		if err := ns.remove(); err != nil {
 			n.log.Warn("remove network namespace", "namespace", ns.name, "error", err)

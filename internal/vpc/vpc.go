@@ -13,6 +13,7 @@ package vpc
 
 import (
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"regexp"
 	"time"
@@ -41,6 +42,9 @@ type Options struct {
 	Name string
 	// Endpoint is the URL of the endpoint, for those who look at the run's file.
 	Endpoint string
+	// API, when not nil, answers within each instance at the address of Endpoint, if that is
+	// one of the loopback interface.
+	API http.Handler
 	// Devices are existing devices of the calling namespace that stand for interfaces,
 	// by interface id. Nothing is set up on them.
 	Devices map[string]string
