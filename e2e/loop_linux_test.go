@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,34 @@ func (s setUp) whole() {
 	}
 }
 
+// probed sends a probe from the source and one from the sensor straight to its traffic
+// interface, and returns how far they came.
+func (s setUp) probed() map[string]string {
+	s.t.Helper()
+	token := strings.TrimSpace(s.do(s.exec("web", bin, "aws", "probe", "--to", "10.0.1.11")))
+	c := s.exec("sensor", bin, "aws", "--endpoint-url", s.url, "-f", filepath.Join(s.dir, "mirror.yaml"), "verify", "--sensor", "http://127.0.0.1:8420", "--probe", "--probe-token", token, "-o", "json")
+	c.Env = awsEnv()
+	out, err := c.Output()
+	var v struct {
+		Probes []struct {
+			Token, State, To string
+			Stages, Sessions []string
+		}
+	}
+	if json.Unmarshal(out, &v) != nil || len(v.Probes) == 0 {
+		s.t.Fatalf("verify --probe: %v: %s", err, out)
+	}
+	how := map[string]string{}
+	for _, p := range v.Probes {
+		from := "straight"
+		if p.Token == token {
+			from = "mirrored"
+		}
+		how[from] = fmt.Sprintf("%s %v %d", p.State, p.Stages, len(p.Sessions))
+	}
+	return how
+}
+
 // lostAt checks that verify names the hop where the one session is lost.
 func (s setUp) lostAt(hop string) {
 	s.t.Helper()
@@ -153,6 +182,10 @@ func TestLoop(t *testing.T) {
 	}
 	attack("first")
 	s.whole()
+	whole := map[string]string{"mirrored": "ok [sent arrived decapsulated attributed engine] 1", "straight": "ok [sent arrived decapsulated engine] 0"}
+	if got := s.probed(); !maps.Equal(got, whole) {
+		t.Errorf("probes %v, want %v", got, whole)
+	}
 
 	for _, x := range []struct {
 		hop  string
@@ -189,6 +222,10 @@ func TestLoop(t *testing.T) {
 			t.Fatalf("the server said %q", out)
 		}
 		s.lostAt(x.hop)
+		// What does not pass the network is straight from here; what a source sends is lost.
+		if got := s.probed(); got["mirrored"] != "lost [sent] 0" {
+			t.Errorf("probes without %s: %v", x.hop, got)
+		}
 		s.apply()
 		attack("after-" + x.hop)
 		if n := eveOf(t, eve, func(e event) bool { return e.str("http", "url") == missed }); n != 0 {

@@ -48,7 +48,7 @@ Credentials, region and endpoint come from where the AWS command line has them.`
 	fl.StringVar(&f.endpoint, "endpoint-url", "", "`URL` to use in place of AWS, such as that of mirador vpc")
 	fl.IntVar(&f.attempts, "attempts", awscloud.DefaultAttempts, "how often a call is tried that is throttled or fails at the service")
 	fl.BoolVar(&f.calls, "calls", false, "tell on stderr which API calls were made")
-	for _, sub := range []func(*awsFlags) *cobra.Command{awsInit, awsPreflight, awsPlan, awsApply, awsEnable, awsDeploy, awsVerify, awsCoverage, awsDrift, awsImport, awsDestroy, awsSources, awsSchema, awsPolicy, awsWatch} {
+	for _, sub := range []func(*awsFlags) *cobra.Command{awsInit, awsPreflight, awsPlan, awsApply, awsEnable, awsDeploy, awsVerify, awsProbe, awsCoverage, awsDrift, awsImport, awsDestroy, awsSources, awsSchema, awsPolicy, awsWatch} {
 		c.AddCommand(sub(f))
 	}
 	return c

@@ -107,10 +107,14 @@ func (f *awsFlags) specOrAny(c *cobra.Command) (*setup.Spec, error) {
 	return s, err
 }
 
+// isURL tells whether a sensor is named by the address of its listener, not by a file.
+func isURL(from string) bool {
+	return strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://")
+}
+
 // sensorStats asks a sensor for its statistics, or reads them from a file.
 func sensorStats(ctx context.Context, from string) (*setup.SensorStats, error) {
-	u, err := url.Parse(from)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+	if !isURL(from) {
 		b, err := readBounded(from, setup.MaxSensorStats)
 		if err != nil {
 			return nil, err
@@ -120,6 +124,10 @@ func sensorStats(ctx context.Context, from string) (*setup.SensorStats, error) {
 			return nil, fail(exitUsage, "mirador status -o json > FILE writes one on the sensor", "%w", err)
 		}
 		return s, nil
+	}
+	u, err := url.Parse(from)
+	if err != nil {
+		return nil, err
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/api/v1/stats"

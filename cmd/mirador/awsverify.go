@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"mirador/internal/mirror"
 	"mirador/internal/setup"
 )
 
@@ -17,6 +19,7 @@ func awsVerify(f *awsFlags) *cobra.Command {
 	var sensors, befores []string
 	var window time.Duration
 	var noMetrics bool
+	pr := &prober{}
 	var tolerance float64
 	c := &cobra.Command{
 		Use:   "verify",
@@ -33,10 +36,16 @@ A share of lost packets needs two looks at the sensor: save one with
 "mirador status -o json > before.json" on the sensor, verify a multiple of five minutes later
 and give --before. Without it a sensor that saw something of a session counts as seeing it.
 
+With --probe it sends marked packets from this host to each target (VXLAN to the traffic
+interface or the load balancer) and tells how far they came: sent, arrived, decapsulated, attributed
+to a session, seen by the engine. "mirador aws probe" on a source sends packets that the whole
+way of its session carries; --probe-token looks for them.
+
 The exit code is 0 when no session is lost or cut, 2 when one is, 1 when that could not be
 found out.`,
 		Example: `  mirador aws verify
   mirador aws verify --sensor http://10.0.2.5:8420
+  mirador aws verify --sensor http://127.0.0.1:8420 --probe
   mirador aws verify --sensor now.json --before before.json -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -54,8 +63,14 @@ found out.`,
 			}
 			o := setup.VerifyOptions{Tolerance: tolerance, End: time.Now().UTC()}
 			o.Start = o.End.Add(-window)
+			for _, x := range pr.tokens {
+				if _, err := mirror.ParseProbeToken(x); err != nil {
+					return fail(exitUsage, "mirador aws probe prints one", "--probe-token %q: %w", x, err)
+				}
+				o.Probes = append(o.Probes, setup.ProbeSent{Token: x})
+			}
 			for i, x := range sensors {
-				now, err := sensorStats(c.Context(), x)
+				now, err := settledStats(c.Context(), x)
 				if err != nil {
 					return err
 				}
@@ -67,6 +82,14 @@ found out.`,
 					o.Start, o.End = sample.Times(o.Start, o.End)
 				}
 				o.Sensors = append(o.Sensors, sample)
+			}
+			if pr.send {
+				if len(sensors) == 0 {
+					return fail(exitUsage, "mirador aws verify --probe --sensor http://127.0.0.1:8420", "--probe needs a sensor that tells what arrived")
+				}
+				o.Probe = func(ctx context.Context, to []setup.ProbeTarget) ([]setup.ProbeSent, []setup.Sample, error) {
+					return pr.probe(ctx, to, o.Sensors)
+				}
 			}
 			client, err := f.connect(c.Context(), s)
 			if err != nil {
@@ -101,6 +124,8 @@ found out.`,
 	fl.StringArrayVar(&befores, "before", nil, "`file` with earlier statistics of the sensor; repeatable, in the order of --sensor")
 	fl.DurationVar(&window, "window", 30*time.Minute, "how far back CloudWatch is asked, without --before")
 	fl.Float64Var(&tolerance, "tolerance", 0.05, "`share` of packets that may be missing")
+	fl.BoolVar(&pr.send, "probe", false, "send marked packets to what sessions send to, and look for them at the sensors")
+	fl.StringArrayVar(&pr.tokens, "probe-token", nil, "look for the packets that mirador aws probe sent with this `token`; repeatable")
 	fl.BoolVar(&noMetrics, "no-metrics", false, "do not ask CloudWatch")
 	return c
 }

@@ -57,8 +57,12 @@ func (n *node) Stats() *web.Stats {
 		row := web.NewSource(mirror.AddrString(r.Outer), r.VNI, r.Known, r.Others)
 		row.Packets, row.Bytes, row.Truncated, row.Duplicates, row.Alerts = r.Packets, r.Bytes, r.Truncated, r.Duplicates, r.Alerts
 		row.First, row.Last = time.Unix(0, r.First).UTC(), time.Unix(0, r.Last).UTC()
+		if r.Probes > 0 {
+			row.Probe = &web.Probe{Token: r.Probe.String(), Count: r.Probes, Last: time.Unix(0, r.ProbeAt).UTC()}
+		}
 		out.Sources = append(out.Sources, row)
 	}
+	out.Turn = s.Turn
 	out.SourceCount = len(out.Sources)
 	return out
 }

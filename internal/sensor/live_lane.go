@@ -22,6 +22,7 @@ type lane struct {
 	flushAt int64
 	pubAt   int64
 	srcAt   int64
+	turn    uint64 // of srcs
 	srcs    []SourceRow
 
 	uses atomic.Pointer[Generation]

@@ -17,6 +17,7 @@ type WorkerSnapshot struct {
 	Ledger   Ledger
 	Counters []Counter
 	Sources  []SourceRow // refreshed once a second
+	Turn     uint64      // how often Sources were refreshed
 }
 
 // SourceRow is the account of one mirror source: an outer address with a VNI.
@@ -29,6 +30,10 @@ type SourceRow struct {
 
 	Packets, Bytes, Truncated, Duplicates, Alerts uint64
 	First, Last                                   int64 // Unix nanoseconds
+
+	Probe   mirror.ProbeToken // of the last probe packet
+	Probes  uint64
+	ProbeAt int64 // Unix nanoseconds
 }
 
 // publishLocked lets others see the counters.
@@ -42,9 +47,10 @@ func (n *lane) publishLocked(t int64) {
 	if due(t, n.srcAt, int64(time.Second)) {
 		n.srcAt = t + int64(time.Second)
 		n.srcs = n.w.Sources()
+		n.turn++
 	}
 	n.snap.Store(&WorkerSnapshot{Worker: n.id, Time: t, Ledger: n.w.Ledger,
-		Counters: n.w.AppendCounters(make([]Counter, 0, len(n.w.counters))), Sources: n.srcs})
+		Counters: n.w.AppendCounters(make([]Counter, 0, len(n.w.counters))), Sources: n.srcs, Turn: n.turn})
 }
 
 // Sources returns the account of each source, in the order of their first packets.
@@ -53,7 +59,7 @@ func (w *Worker) Sources() []SourceRow {
 	add := func(s *source, others bool) {
 		rows = append(rows, SourceRow{Outer: s.key.addr, VNI: s.key.vni, Known: s.known, Others: others,
 			Packets: s.packets, Bytes: s.bytes, Truncated: s.truncated, Duplicates: s.dups, Alerts: s.alerts,
-			First: s.first, Last: s.last})
+			First: s.first, Last: s.last, Probe: s.probe, Probes: s.probes, ProbeAt: s.probeAt})
 	}
 	for _, s := range w.sources.list {
 		add(s, false)
@@ -85,6 +91,8 @@ type Snapshot struct {
 	Sources  []SourceRow
 	Inputs   []InputState
 	Swaps    uint64
+	// Turn grows when the counters of every worker have been taken anew.
+	Turn uint64
 }
 
 // Snapshot returns the counters, not older than a fraction of a second unless a
@@ -94,6 +102,9 @@ func (l *Live) Snapshot() *Snapshot {
 	for _, n := range l.lanes {
 		w := n.snap.Load()
 		s.Workers = append(s.Workers, w)
+		if len(s.Workers) == 1 || w.Turn < s.Turn {
+			s.Turn = w.Turn
+		}
 		s.Ledger.Add(&w.Ledger)
 		s.Counters = addCounters(s.Counters, w.Counters)
 	}
@@ -216,6 +227,10 @@ func mergeSources(workers []*WorkerSnapshot) []SourceRow {
 			s.Duplicates += r.Duplicates
 			s.Alerts += r.Alerts
 			s.First, s.Last = min(s.First, r.First), max(s.Last, r.Last)
+			s.Probes += r.Probes
+			if r.ProbeAt > s.ProbeAt {
+				s.Probe, s.ProbeAt = r.Probe, r.ProbeAt
+			}
 		}
 	}
 	sort.Slice(rows, func(i, j int) bool {

@@ -1,6 +1,7 @@
 package sensor
 
 import (
+	"mirador/internal/mirror"
 	"mirador/internal/packet"
 	"mirador/internal/proto"
 )
@@ -132,6 +133,9 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 	}
 	c := e.V.app
 	if c == nil {
+		if e.Tuple.DstPort == mirror.ProbePort && w.mirrored != nil {
+			w.probe(body, p.Time)
+		}
 		c = w.newConn(e, proto.Hint{SrcPort: e.Tuple.SrcPort, DstPort: e.Tuple.DstPort, UDP: true, Midstream: w.opt.Stream.Midstream})
 	}
 	c.Time = p.Time
@@ -152,6 +156,16 @@ func (w *Worker) datagram(e *entry, p *packet.Parsed, dir *uint8) {
 		c.Turn()
 		*dir ^= 1
 		c.Datagram(proto.Dir(*dir), body)
+	}
+}
+
+// probe notes a probe packet in the account of its source. Only the first packet of a UDP flow
+// is looked at: a probe has a flow of its own, and others pay for one comparison a flow.
+func (w *Worker) probe(body []byte, t int64) {
+	if token, ok := mirror.ReadProbe(body); ok {
+		s := w.mirrored
+		s.probe, s.probeAt = token, t
+		s.probes++
 	}
 }
 

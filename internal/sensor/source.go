@@ -27,6 +27,10 @@ type source struct {
 	packets, bytes, truncated, dups uint64
 	alerts                          uint64
 	first, last                     int64
+
+	probe   mirror.ProbeToken // the last one
+	probes  uint64
+	probeAt int64
 }
 
 // root returns the source that stands for s's tenant.

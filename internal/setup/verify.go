@@ -71,6 +71,7 @@ type Metrics interface {
 type Sample struct {
 	Name        string
 	Now, Before *SensorStats // Before may be nil
+	Probed      *SensorStats // just before probes were sent; nil: none were
 }
 
 // VerifyOptions say what to compare with.
@@ -78,7 +79,11 @@ type VerifyOptions struct {
 	Metrics    Metrics // nil: nobody is asked what was sent
 	Start, End time.Time
 	Sensors    []Sample
-	Tolerance  float64 // share of packets that may be missing; both sides count over slightly different times
+	// Probe, when not nil, sends probe packets to what sessions send to, and looks at the sensors
+	// again: what it returns takes the place of Sensors.
+	Probe     func(ctx context.Context, to []ProbeTarget) ([]ProbeSent, []Sample, error)
+	Probes    []ProbeSent // sent before, by a source
+	Tolerance float64     // share of packets that may be missing; both sides count over slightly different times
 }
 
 // Seen is what the sensors saw of a session.
@@ -113,17 +118,23 @@ type Verdict struct {
 
 // Verification is the result for a stack.
 type Verification struct {
-	Stack    string    `json:"stack"`
-	Identity Identity  `json:"identity"`
-	Start    time.Time `json:"start,omitzero"` // of what is compared
-	End      time.Time `json:"end,omitzero"`
-	Sessions []Verdict `json:"sessions"`
-	Findings []Finding `json:"findings"` // that are not of one session
+	Stack    string        `json:"stack"`
+	Identity Identity      `json:"identity"`
+	Start    time.Time     `json:"start,omitzero"` // of what is compared
+	End      time.Time     `json:"end,omitzero"`
+	Sessions []Verdict     `json:"sessions"`
+	Probes   []ProbeResult `json:"probes,omitempty"`
+	Findings []Finding     `json:"findings"` // that are not of one session
 }
 
 // Worst returns the worst level of all.
 func (v *Verification) Worst() Level {
 	list := slices.Clone(v.Findings)
+	for i := range v.Probes {
+		if v.Probes[i].State == StateLost {
+			return Error
+		}
+	}
 	for i := range v.Sessions {
 		list = append(list, v.Sessions[i].Findings...)
 	}
@@ -174,7 +185,11 @@ func Verify(ctx context.Context, c Cloud, s *Spec, o VerifyOptions) (*Verificati
 	if err := v.traffic(ctx); err != nil {
 		return nil, err
 	}
+	if err := v.probe(ctx); err != nil {
+		return nil, err
+	}
 	v.sensors()
+	v.probed()
 	for i := range v.out.Sessions {
 		v.conclude(&v.out.Sessions[i])
 	}

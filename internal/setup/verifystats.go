@@ -28,10 +28,16 @@ type SensorStats struct {
 		Dropped   uint64 `json:"dropped"`
 		Kernel    uint64 `json:"kernel_drops"`
 		Truncated uint64 `json:"truncated"`
+		Drops     []struct {
+			Reason string `json:"reason"`
+			Frames uint64 `json:"frames"`
+		} `json:"drops"`
 	} `json:"ledger"`
 	Sources []SensorSource `json:"sources"`
 	// SourceCount is how many sources there are; Sources may list fewer.
 	SourceCount int `json:"source_count"`
+	// Turn grows when the sensor has taken its counters anew; 0: it does not tell.
+	Turn uint64 `json:"turn"`
 }
 
 // SensorSource is the sensor's account of one outer address and VNI.
@@ -44,7 +50,15 @@ type SensorSource struct {
 	Bytes     uint64    `json:"bytes"`
 	Truncated uint64    `json:"truncated"`
 	Last      time.Time `json:"last_seen"`
+	Probe     *struct {
+		Token string `json:"token"`
+		Count uint64 `json:"count"`
+	} `json:"probe"`
 }
+
+// SettleTurns is how many turns after a look at a sensor everything that it had received
+// before that look is counted: one that was under way, and one after it.
+const SettleTurns = 2
 
 // addr returns the outer address; the zero Addr for the row of all other sources.
 func (s *SensorSource) addr() netip.Addr {

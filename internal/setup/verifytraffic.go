@@ -298,6 +298,11 @@ func (v *Verification) WriteText(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	for i := range v.Probes {
+		if err := v.Probes[i].write(w); err != nil {
+			return err
+		}
+	}
 	marks := map[Level]string{OK: "✓", Warning: "!", Error: "✗"}
 	told := map[string]int{}
 	var order []Finding

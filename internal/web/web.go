@@ -61,6 +61,9 @@ type Stats struct {
 	// Sources lists at most maxSourceRows sources; SourceCount is how many there are.
 	Sources     []Source `json:"sources"`
 	SourceCount int      `json:"source_count"`
+	// Turn grows when the counters of all workers have been taken anew: what was received
+	// before an answer is in those whose turn is two higher.
+	Turn uint64 `json:"turn"`
 }
 
 // StatusDetail is Status with its reason.
@@ -195,6 +198,14 @@ type Source struct {
 	Alerts     uint64    `json:"alerts"`
 	First      time.Time `json:"first_seen"`
 	Last       time.Time `json:"last_seen"`
+	Probe      *Probe    `json:"probe,omitempty"`
+}
+
+// Probe is the last probe packet of a source (mirador aws probe), and how many there were.
+type Probe struct {
+	Token string    `json:"token"`
+	Count uint64    `json:"count"`
+	Last  time.Time `json:"last_seen"`
 }
 
 // NewSource fills in a row. known is nil for a source that the sources file does not
