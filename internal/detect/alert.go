@@ -56,8 +56,10 @@ type Counters struct {
 	Matches        uint64 // rules that matched
 	RecursionLimit uint64 // inspections cut short by the recursion limit
 	RegexLimit     uint64 // pcre evaluations cut short by the step budget
-	FlowBitsFull   uint64 // flowbits, flowints, captured variables or by_flow thresholds not kept because the flow has too many
-	StatesFull     uint64 // rule states of a transaction not kept because there are too many
+	FlowBitsFull   uint64 // flowbits, flowints, captured variables, entropies, by_flow thresholds or hits of frames not kept because the flow has too many
+	StatesFull     uint64 // rule states or xbits of a transaction not kept because there are too many
+	CapturesFull   uint64 // captures and members of alert.context of one packet not kept because there are too many
+	ValuesLimit    uint64 // buffers with more values than are looked at
 	TransformLimit uint64 // buffers cut short by the limit of a growing transform
 	Scanned        uint64 // bytes through the pattern matchers
 }

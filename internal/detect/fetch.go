@@ -57,6 +57,7 @@ func (w *Worker) value(d *bufDef, dir proto.Dir, i int) (*bufInst, bool) {
 // fetch gets the next value of d.
 func (w *Worker) fetch(d *bufDef, dir proto.Dir, c *cachedBuf) {
 	if c.n >= maxInstances {
+		w.Counters.ValuesLimit++
 		c.end = true
 		return
 	}

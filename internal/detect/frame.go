@@ -143,6 +143,7 @@ func (w *Worker) once(s *sig, f *proto.Frame) bool {
 		}
 	}
 	if len(m.frames) == maxFrameHits {
+		w.Counters.FlowBitsFull++
 		copy(m.frames, m.frames[1:])
 		m.frames = m.frames[:maxFrameHits-1]
 	}

@@ -39,7 +39,7 @@ func (o *entropyOp) test(w *Worker, b *window) verdict {
 	}
 	v := entropyOf(d)
 	if w.p.Flow != nil {
-		w.p.Flow.setEntropy(o.buffer, v)
+		w.p.Flow.setEntropy(o.buffer, v, &w.Counters)
 	}
 	if o.holds(v) {
 		return chainYes

@@ -206,7 +206,7 @@ func (f *Flow) setVar(name string, value []byte, c *Counters) {
 	s.vars = append(s.vars, Var{Name: name, Value: append([]byte(nil), value...)})
 }
 
-func (f *Flow) setEntropy(buffer string, v float64) {
+func (f *Flow) setEntropy(buffer string, v float64, c *Counters) {
 	s := f.more()
 	for i := range s.entropy {
 		if s.entropy[i].Buffer == buffer {
@@ -214,9 +214,11 @@ func (f *Flow) setEntropy(buffer string, v float64) {
 			return
 		}
 	}
-	if len(s.entropy) < maxFlowVars {
-		s.entropy = append(s.entropy, Entropy{buffer, v})
+	if len(s.entropy) >= maxFlowVars {
+		c.FlowBitsFull++
+		return
 	}
+	s.entropy = append(s.entropy, Entropy{buffer, v})
 }
 
 // Vars returns the flow variables that rules captured. The slice belongs to f.

@@ -63,7 +63,7 @@ func (s *Shared) endLoad() {}
 type TableFull struct {
 	Thresholds uint64 // matches that alerted because their counter could not be kept
 	Bits       uint64 // xbits and hostbits not set
-	Tags       uint64 // hosts not tagged
+	Tags       uint64 // hosts and flows not tagged
 	Datasets   uint64 // values not put into a dataset
 }
 

@@ -22,7 +22,11 @@ func (w *Worker) setTags(s *sig) {
 		if !sp.host {
 			if f := w.p.Flow; f != nil {
 				m := f.more()
-				if !hasTag(m.tags, sp) && len(m.tags) < maxFlowTags {
+				switch {
+				case hasTag(m.tags, sp):
+				case len(m.tags) >= maxFlowTags:
+					w.s.full.tags.Add(1)
+				default:
 					m.tags = append(m.tags, t)
 				}
 			}

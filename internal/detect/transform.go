@@ -101,7 +101,9 @@ func (w *Worker) step(t *transform, in, out []byte) (result, grown []byte, ok bo
 		if t.bytes > 0 && t.bytes < len(in) {
 			in = in[:t.bytes]
 		}
-		out = decodeBase64(out, in, t.mode, maxTransformOut)
+		if out = decodeBase64(out, in, t.mode, maxTransformOut); len(out) > maxTransformOut-3 {
+			w.Counters.TransformLimit++
+		}
 		return out, out, len(out) > 0
 	case xfHeaderLower:
 		out = headerLower(out, in)

@@ -560,7 +560,11 @@ func (w *Worker) evalNumber(t *txTest, f *proto.Field, final bool) outcome {
 		return txNo
 	}
 	if n.index == numAny {
-		for i := range maxInstances {
+		for i := range maxInstances + 1 {
+			if i == maxInstances {
+				w.Counters.ValuesLimit++
+				break
+			}
 			v, ok := f.Uint(w.p.App, w.tx, t.dir, i)
 			if !ok {
 				break
@@ -591,6 +595,9 @@ func (w *Worker) evalNumber(t *txTest, f *proto.Field, final bool) outcome {
 		if !f.Multi {
 			break
 		}
+	}
+	if total == maxInstances {
+		w.Counters.ValuesLimit++
 	}
 	if n.index == numAll {
 		if total > 0 && hits == total {
@@ -731,6 +738,8 @@ func (w *Worker) changeTxBit(id uint32, cmd bitCmd) {
 	case !has && (cmd == bitSet || cmd == bitToggle):
 		if t := w.remember(); len(t.bits) < maxFlowBits {
 			t.bits = append(t.bits, id)
+		} else {
+			w.Counters.StatesFull++
 		}
 	case has && (cmd == bitUnset || cmd == bitToggle):
 		t := w.state

@@ -162,9 +162,11 @@ func (w *Worker) addContext(key string, json []byte) {
 			return
 		}
 	}
-	if len(w.context) < maxPktVars {
-		w.context = append(w.context, Context{Key: key, JSON: json})
+	if len(w.context) >= maxPktVars {
+		w.Counters.CapturesFull++
+		return
 	}
+	w.context = append(w.context, Context{Key: key, JSON: json})
 }
 
 // capture keeps the groups of a pcre until the rule has matched as a whole.
@@ -191,10 +193,12 @@ func (w *Worker) capture(x *pcreOp, data []byte) {
 }
 
 func (w *Worker) note(scope capScope, v Var) {
-	if len(w.captures) < maxPktVars {
-		w.captures = append(w.captures, v)
-		w.capScopes = append(w.capScopes, scope)
+	if len(w.captures) >= maxPktVars {
+		w.Counters.CapturesFull++
+		return
 	}
+	w.captures = append(w.captures, v)
+	w.capScopes = append(w.capScopes, scope)
 }
 
 // keepCaptures puts what the matched rule captured where it belongs.
@@ -206,7 +210,9 @@ func (w *Worker) keepCaptures() {
 				w.p.Flow.setVar(v.Name, v.Value, &w.Counters)
 			}
 		case capPkt:
-			if len(w.pktVars) < maxPktVars {
+			if len(w.pktVars) >= maxPktVars {
+				w.Counters.CapturesFull++
+			} else {
 				c := Var{Name: v.Name, Value: append([]byte(nil), v.Value...)}
 				if v.Key != nil {
 					c.Key = append([]byte(nil), v.Key...)
@@ -214,7 +220,9 @@ func (w *Worker) keepCaptures() {
 				w.pktVars = append(w.pktVars, c)
 			}
 		case capAlert:
-			if len(w.context) < maxPktVars {
+			if len(w.context) >= maxPktVars {
+				w.Counters.CapturesFull++
+			} else {
 				w.context = append(w.context, Context{Key: v.Name, Text: append([]byte(nil), v.Value...)})
 			}
 		}

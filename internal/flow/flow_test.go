@@ -281,7 +281,7 @@ func TestEmergency(t *testing.T) {
 		}
 	}
 	c := tab.Stats()
-	if !tab.Emergency() || c.EmergencyEntered != 1 || c.GetUsed != 200 || len(end.why) != 200 || end.why[0] != flow.Forced {
+	if !tab.Emergency() || c.EmergencyEntered != 1 || c.Memcap != 200 || c.GetUsed != 200 || len(end.why) != 200 || end.why[0] != flow.Forced {
 		t.Errorf("emergency %v, counters %+v, %d ended", tab.Emergency(), c, len(end.why))
 	}
 	// The evicted are the oldest.
@@ -298,6 +298,30 @@ func TestEmergency(t *testing.T) {
 	tab.Expire(now + 13*second)
 	if tab.Emergency() || tab.Stats().EmergencyOver != 1 {
 		t.Errorf("emergency goes on with %d flows", tab.Len())
+	}
+}
+
+// TestTableBound: the bound follows from flow.memcap, but never beyond what half of the
+// largest index holds.
+func TestTableBound(t *testing.T) {
+	most := func(memcap uint64) int {
+		o := options()
+		o.Memcap, o.Prealloc = memcap, 0
+		tab, _ := newTable(t, o)
+		return tab.Max()
+	}
+	small, twice := most(1<<20), most(2<<20)
+	if small < 1000 || twice < 2*small || twice > 2*small+1 {
+		t.Errorf("%d flows in 1 MiB, %d in 2 MiB", small, twice)
+	}
+	if n := most(1 << 50); n != 1<<25 {
+		t.Errorf("%d flows in 1 PiB, want %d", n, 1<<25)
+	}
+	o := options()
+	for _, size := range []int{0, 1<<26 + 1} {
+		if o.HashSize = size; o.Validate() == nil {
+			t.Errorf("flow.hash-size %d is taken", size)
+		}
 	}
 }
 

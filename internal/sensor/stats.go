@@ -119,6 +119,8 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 		add("detect.flow_state_full", c.FlowBitsFull)
 		add("detect.tx_state_full", c.StatesFull)
 		add("detect.transform_limit", c.TransformLimit)
+		add("detect.values_limit", c.ValuesLimit)
+		add("detect.captures_full", c.CapturesFull)
 		if !w.opt.Live {
 			dst = appendSharedCounters(dst, w.det.Shared())
 		}
@@ -163,6 +165,11 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	add("mirror.unknown_source", l.Unknown)
 	add("sensor.panics", s.Panics)
 	add("sensor.sink_errors", s.SinkErrors)
+	oversize := uint64(0)
+	for i := range w.outs {
+		oversize += w.outs[i].w.Oversize
+	}
+	add("sensor.oversize_records", oversize)
 	add("sensor.left_out.transactions", s.LeftTxs)
 	add("sensor.left_out.files", s.LeftFiles)
 	add("sensor.left_out.expected_flows", s.LeftExpects+w.expected.Forgotten)

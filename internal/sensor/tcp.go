@@ -298,7 +298,7 @@ func (w *Worker) appendStreamCounters(dst []Counter) []Counter {
 		{"tcp.invalid_checksum", c.InvalidChecksum}, {"tcp.syn", c.SYN}, {"tcp.synack", c.SYNACK}, {"tcp.rst", c.RST},
 		{"tcp.urg", c.Urgent}, {"tcp.urgent_oob_data", c.UrgentOOB},
 		{"tcp.midstream_pickups", c.MidstreamPickups}, {"tcp.segment_memcap_drop", c.SegmentMemcapDrop},
-		{"tcp.stream_depth_reached", c.StreamDepth}, {"tcp.reassembly_gap", c.ReassemblyGap}, {"tcp.overlap", c.Overlap},
+		{"tcp.stream_depth_reached", c.StreamDepth}, {"tcp.reassembly_gap", c.ReassemblyGap}, {"tcp.reassembly_holes_full", c.HolesFull}, {"tcp.overlap", c.Overlap},
 		{"tcp.overlap_diff_data", c.OverlapDiffData}, {"tcp.insert_data_normal_fail", c.SegmentInsertFail},
 		{"tcp.ack_unseen_data", c.AckUnseenData}, {"tcp.memuse", c.Memuse}, {"tcp.reassembly_memuse", c.ReassemblyMemuse},
 	} {

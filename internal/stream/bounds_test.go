@@ -385,20 +385,105 @@ func TestLinear(t *testing.T) {
 }
 
 // TestHolesBounded: data with more holes than are kept apart; the slower reader
-// loses some, nothing grows.
+// loses some, which is counted, and nothing grows.
 func TestHolesBounded(t *testing.T) {
+	const kept = 4096
+	for _, holes := range []int{kept, kept + 1} {
+		o := stream.DefaultOptions()
+		o.Depth = 0
+		k := newConn(t, o)
+		for i := range holes + 1 {
+			k.send(i*4, "ab")
+		}
+		k.ack(holes*4 + 2)
+		got := k.app()
+		runs, full := strings.Count(got, "ab"), k.e.Stats().HolesFull
+		if holes == kept && (runs != holes+1 || full != 0) {
+			t.Errorf("%d holes: App gave %d runs, %d times full", holes, runs, full)
+		}
+		if holes > kept && (runs != 1 || full != 1) {
+			t.Errorf("%d holes: App gave %d runs, want the one behind the last hole; %d times full", holes, runs, full)
+		}
+		k.e.Release(&k.s)
+	}
+}
+
+// TestPiecesBounded: segments that wait behind a hole are bounded in number.
+func TestPiecesBounded(t *testing.T) {
+	const kept = 1 << 16
 	o := stream.DefaultOptions()
 	o.Depth = 0
 	k := newConn(t, o)
-	for i := range 1000 {
-		k.send(i*4, "ab")
+	k.ack(0) // opens the scaled window
+	for i := range kept {
+		k.send(2+2*i, "a")
 	}
-	k.ack(3998)
-	got := k.app()
-	if strings.Count(got, "ab") < 60 || len(got) > 4000 {
-		t.Errorf("App gave %d bytes, %d runs", len(got), strings.Count(got, "ab"))
+	if n := k.e.Stats().SegmentInsertFail; n != 0 {
+		t.Fatalf("%d of %d segments were refused", n, kept)
+	}
+	k.send(2+2*kept, "a")
+	if n := k.e.Stats().SegmentInsertFail; n != 1 || count(k.e, stream.EvInsertLimit) != 1 {
+		t.Errorf("one segment too many: %d were refused, events %v", n, k.e.Events())
 	}
 	k.e.Release(&k.s)
+}
+
+// TestAheadBounded: data too far ahead of the contiguous is not stored, however large
+// the window is said to be.
+func TestAheadBounded(t *testing.T) {
+	const ahead = 64 << 20
+	o := stream.DefaultOptions()
+	o.Depth = 0
+	k := &conn{e: newEngine(t, o), c: 101, v: 501}
+	for i, p := range []*packet.Parsed{seg(100, 0, packet.SYN, nil), seg(500, 101, packet.SYN|packet.ACK, nil), seg(101, 501, packet.ACK, nil)} {
+		p.HasWScale, p.WScale = i < 2, 14
+		k.e.Packet(&k.s, p, uint8(i&1))
+	}
+	k.ack(0)
+	k.send(ahead-2, "ab")
+	if st := k.e.Stats(); st.SegmentInsertFail != 0 || st.ReassemblyMemuse == 0 {
+		t.Fatalf("%d segments were refused, %d bytes are in use", st.SegmentInsertFail, st.ReassemblyMemuse)
+	}
+	before := k.e.Stats().ReassemblyMemuse
+	k.send(ahead-1, "bc")
+	k.send(2*ahead, "x")
+	if st := k.e.Stats(); st.SegmentInsertFail != 2 || st.SegmentMemcapDrop != 0 || st.ReassemblyMemuse != before {
+		t.Errorf("%d segments too far ahead were refused, %d for memory; %d bytes after %d", st.SegmentInsertFail, st.SegmentMemcapDrop, st.ReassemblyMemuse, before)
+	}
+	k.e.Release(&k.s)
+}
+
+// TestUrgentBounded: urgent bytes that wait behind a hole are bounded, and so are those
+// of one direction.
+func TestUrgentBounded(t *testing.T) {
+	urgent := func(k *conn, off int) stream.Result {
+		p := seg(k.c+uint32(off), k.v, packet.ACK|packet.URG, []byte("ab"))
+		p.Urgent = 1
+		return k.e.Packet(&k.s, p, 0)
+	}
+	k := newConn(t, stream.DefaultOptions())
+	for i := range 64 {
+		if urgent(k, 2+4*i); count(k.e, stream.EvUrgentLimit) != 0 {
+			t.Fatalf("the limit is met at urgent byte %d behind a hole", i)
+		}
+	}
+	if urgent(k, 2+4*64); count(k.e, stream.EvUrgentLimit) != 1 || k.e.Stats().UrgentOOB != 64 {
+		t.Errorf("one too many behind a hole: %d taken out, events %v", k.e.Stats().UrgentOOB, k.e.Events())
+	}
+	o := stream.DefaultOptions()
+	o.Depth = 0
+	k = newConn(t, o)
+	for i := range 1<<16 - 1 {
+		urgent(k, 2*i)
+		k.ack(2*i + 2)
+		k.app()
+	}
+	if n := k.e.Stats().UrgentOOB; n != 1<<16-1 {
+		t.Fatalf("%d urgent bytes were taken out", n)
+	}
+	if urgent(k, 2*(1<<16-1)); count(k.e, stream.EvUrgentLimit) != 1 || k.e.Stats().UrgentOOB != 1<<16-1 {
+		t.Errorf("one too many: %d taken out, events %v", k.e.Stats().UrgentOOB, k.e.Events())
+	}
 }
 
 // Held bytes stay for Kept although both readers are past them, but not many.

@@ -63,9 +63,10 @@ func (e *Engine) store(h *half, b []byte, seq uint32) {
 			return
 		}
 	}
+	tooFar := at+uint64(len(b)) > h.edge+maxAhead
 	r := h.insert(&e.pool, at, b)
 	if r.noMemory {
-		if h.list.n >= maxPieces {
+		if tooFar || h.list.n >= maxPieces {
 			e.Counters.SegmentInsertFail++
 			e.event(EvInsertLimit)
 		} else {

@@ -199,8 +199,8 @@ func TestDefragBounds(t *testing.T) {
 	for i := range 1000 {
 		d.Add(frag4(t, uint16(i), 8, true, fill(8, 0)), 0)
 	}
-	if st := d.Stats(); st.Trackers != 100 || st.HardReuse != 900 {
-		t.Errorf("%d trackers, %d gave way", st.Trackers, st.HardReuse)
+	if st := d.Stats(); st.Trackers != 100 || st.HardReuse != 900 || st.MaxTrackers != 900 {
+		t.Errorf("%d trackers, %d gave way, the bound was met %d times", st.Trackers, st.HardReuse, st.MaxTrackers)
 	}
 	o = stream.DefaultDefragOptions()
 	o.Memcap = 1 << 20
@@ -211,6 +211,18 @@ func TestDefragBounds(t *testing.T) {
 		if st := d.Stats(); st.Memuse > o.Memcap {
 			t.Fatalf("%d bytes used over %d", st.Memuse, o.Memcap)
 		}
+	}
+	if st := d.Stats(); st.HardReuse == 0 || st.MaxTrackers != 0 || st.MaxFrags != 0 {
+		t.Errorf("at the memcap %d trackers gave way; other bounds were met %d and %d times", st.HardReuse, st.MaxTrackers, st.MaxFrags)
+	}
+	o = stream.DefaultDefragOptions()
+	o.MaxFrags = 50
+	d = newDefrag(t, o)
+	for i := range 60 {
+		d.Add(frag4(t, uint16(i), 8, true, fill(8, 0)), 0)
+	}
+	if st := d.Stats(); st.Trackers != 50 || st.HardReuse != 10 || st.MaxFrags != 10 {
+		t.Errorf("with 50 fragments: %d trackers, %d gave way, the bound was met %d times", st.Trackers, st.HardReuse, st.MaxFrags)
 	}
 	// One datagram in fragments of 8 bytes must not displace itself.
 	d = newDefrag(t, stream.DefaultDefragOptions())

@@ -326,6 +326,7 @@ func (h *half) absorb(pl *pool) {
 // hole moves the edge over n missing bytes.
 func (h *half) hole(pl *pool, n uint64, oob bool) {
 	if !h.brk.add(pl, h.edge, n, oob) {
+		pl.holesFull++
 		h.forceReaders(pl)
 		h.brk.gone += n
 		h.app, h.raw = h.app+n, h.raw+n

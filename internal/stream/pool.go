@@ -22,6 +22,8 @@ type pool struct {
 	parts []*part
 	leafs []*leaf
 	Drops uint64
+
+	holesFull uint64 // holes not kept apart (maxBreaks)
 }
 
 type page [pageSize]byte

@@ -220,6 +220,7 @@ type Counters struct {
 	SegmentInsertFail uint64 // tcp.insert_data_normal_fail
 	StreamDepth       uint64 // tcp.stream_depth_reached
 	ReassemblyGap     uint64 // tcp.reassembly_gap
+	HolesFull         uint64 // tcp.reassembly_holes_full: data lost to readers since there were too many holes in it
 	Overlap           uint64 // tcp.overlap
 	OverlapDiffData   uint64 // tcp.overlap_diff_data
 	AckUnseenData     uint64 // tcp.ack_unseen_data
@@ -276,7 +277,7 @@ func (e *Engine) event(v Event) {
 func (e *Engine) Stats() Counters {
 	c := e.Counters
 	c.Memuse = c.ActiveSessions * SessionCost
-	c.ReassemblyMemuse = e.pool.mem
+	c.ReassemblyMemuse, c.HolesFull = e.pool.mem, e.pool.holesFull
 	return c
 }
 
