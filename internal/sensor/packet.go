@@ -14,8 +14,12 @@ func (w *Worker) packet(p *packet.Parsed, level int) {
 	if p.Truncated {
 		w.truncated = true
 	}
-	if p.Fragment && p.Depth >= packet.DepthNet && w.depth < maxDefragDepth {
-		w.fragment(p)
+	if p.Fragment && p.Depth >= packet.DepthNet {
+		if w.depth < maxDefragDepth {
+			w.fragment(p)
+		} else {
+			w.Stats.LeftFragments++
+		}
 	}
 	tenant := uint32(0)
 	if w.mirrored != nil {

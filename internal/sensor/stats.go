@@ -15,6 +15,8 @@ type Stats struct {
 	// What flows left out at a bound of package proto: transactions, files, announced
 	// connections and frames. Counted when the flow ends.
 	LeftTxs, LeftFiles, LeftExpects, LeftFrames uint64
+	// Fragments not put together because they lie in too many reassembled packets.
+	LeftFragments uint64
 
 	Alerts, AppEvents          uint64
 	Files, FilesStored         uint64
@@ -174,6 +176,7 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 	add("sensor.left_out.files", s.LeftFiles)
 	add("sensor.left_out.expected_flows", s.LeftExpects+w.expected.Forgotten)
 	add("sensor.left_out.frames", s.LeftFrames)
+	add("sensor.left_out.nested_fragments", s.LeftFragments)
 	return dst
 }
 

@@ -201,6 +201,55 @@ func TestSourcesBound(t *testing.T) {
 		w.Datagram(packet.LinkVXLAN, a, packet.Addr{}, 65408, 4789, inner, len(inner), int64(i)+1)
 	}
 	balanced(t, w, sensor.MaxSources+extra)
+	rows := w.Sources()
+	if last := rows[len(rows)-1]; len(rows) != sensor.MaxSources+1 || !last.Others || last.Packets != extra {
+		t.Errorf("%d rows, the last one is %+v", len(rows), last)
+	}
+}
+
+// TestNestedFragments: fragments in packets that were put together of fragments are put
+// together, up to a depth; beyond it they are counted.
+func TestNestedFragments(t *testing.T) {
+	head := packet.IPv4{Src: [4]byte{10, 0, 0, 1}, Dst: [4]byte{10, 0, 0, 2}, Proto: 4}
+	wrap := func(times int, b []byte) []byte {
+		for range times {
+			b = append(packet.AppendIPv4(nil, head, len(b)), b...)
+		}
+		return b
+	}
+	for _, levels := range []int{4, 5} {
+		o, _ := workerOptions(t, `alert udp any any -> any any (msg:"x"; content:"innermost"; sid:1;)`)
+		o.Mirror, o.DedupWindow = false, 0
+		alerts := 0
+		o.OnAlert = func(*eve.Header, *eve.Alert) { alerts++ }
+		w := startWorker(t, o)
+		b := pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 udp 1000 2000 | innermost")[14:]
+		var frames [][]byte
+		for level := levels; level > 0; level-- {
+			body, h := b[20:], head
+			h.ID, h.Proto = uint16(level), b[9]
+			h.Frag = 0x2000
+			first := append(packet.AppendIPv4(nil, h, 8), body[:8]...)
+			h.Frag = 1
+			b = append(packet.AppendIPv4(nil, h, len(body)-8), body[8:]...)
+			frames = append(frames, wrap(level-1, first))
+			if level > 1 {
+				b = wrap(1, b)
+			}
+		}
+		for i, f := range append(frames, b) {
+			w.Frame(packet.LinkRaw, f, len(f), int64(pkttest.Epoch)+int64(i))
+		}
+		left := uint64(0)
+		for _, c := range w.AppendCounters(nil) {
+			if c.Name == "sensor.left_out.nested_fragments" {
+				left = c.Value
+			}
+		}
+		if want := uint64(levels - 4); left != want || alerts != 5-levels {
+			t.Errorf("%d levels: %d alerts, %d fragments left out", levels, alerts, left)
+		}
+	}
 }
 
 // TestDedupPairsBound: beyond MaxPairs further pairs of sources count as strangers.
