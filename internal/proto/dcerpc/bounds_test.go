@@ -18,6 +18,9 @@ func TestStubLimit(t *testing.T) {
 	if string(tx.Stub[0]) != "1234567890" || tx.StubCut[0] != 6 || tx.Frags[0] != 2 {
 		t.Errorf("%q is kept, %d cut, %d fragments", tx.Stub[0], tx.StubCut[0], tx.Frags[0])
 	}
+	if n := r.Hits(t, "dcerpc", "stub"); n != 1 {
+		t.Errorf("counted %d times", n)
+	}
 }
 
 // All calls of a flow together hold MaxFlowStub; when some end, others may have more.
@@ -66,6 +69,9 @@ func TestTooMany(t *testing.T) {
 		if n := len(r.Records); n != 45 {
 			t.Errorf("%d calls were ended, want 45", n)
 		}
+		if n := r.Conn.TxOverflow; n != 45 {
+			t.Errorf("%d calls were counted as ended, want 45", n)
+		}
 	}
 }
 
@@ -85,6 +91,9 @@ func TestContexts(t *testing.T) {
 	}
 	if n := len(r.Records[3].Tx.(*dcerpc.Tx).Ifaces); n != 1 {
 		t.Error("a context within the bound is not known")
+	}
+	if n := r.Hits(t, "dcerpc", "contexts"); n != 1 {
+		t.Errorf("counted %d times", n)
 	}
 }
 

@@ -243,6 +243,14 @@ func TestDecodeCost(t *testing.T) {
 	if !ok || len(tx.Questions) != dns.MaxRecords || tx.Cut != 9000-dns.MaxRecords {
 		t.Errorf("9000 short names: %v", ok)
 	}
+	for n, met := range map[int]uint64{dns.MaxRecords: 0, dns.MaxRecords + 1: 1} {
+		r := prototest.NewRunner(prototest.Table(t, nil, dns.Protocol()), proto.Hint{SrcPort: 4000, DstPort: 53, UDP: true})
+		r.Feed(prototest.To(proto.ToServer, string(newMsg(1, 0, 1, 0, 0, 0).name("a.b").q(1).b)), 0)
+		r.Feed(prototest.To(proto.ToServer, string(many(n, "a.b"))), 0)
+		if got := r.Hits(t, "dns", "records"); got != met {
+			t.Errorf("%d questions: counted %d times", n, got)
+		}
+	}
 	tx, ok = dns.Decode(many(268, strings.Repeat(strings.Repeat("a", 63)+".", 16)))
 	if !ok {
 		t.Fatal("268 pointers to 1 KB: not decoded")

@@ -59,6 +59,9 @@ func TestReplyBounds(t *testing.T) {
 		if n > 1024 || size > 64<<10 || n < 16 {
 			t.Errorf("%d lines of %d bytes are kept", n, size)
 		}
+		if got := r.Hits(t, "ftp", "replies"); got != uint64(2000-n) {
+			t.Errorf("%d lines of 2000 are kept, counted are %d", n, got)
+		}
 	}
 }
 

@@ -179,29 +179,31 @@ func TestTooMany(t *testing.T) {
 
 // TestBounds checks that long lists, long lines and many arguments cost bounded memory.
 func TestBounds(t *testing.T) {
+	var hits uint64
 	list := func(n int, line string) []any {
 		in := session("+OK hi", "C: LIST", "+OK")
 		for range n {
 			in = append(in, piece{down, line + "\r\n"})
 		}
 		r := run(t, 0, append(in, session(".", "C: NOOP", "+OK")...))
+		hits = r.Hits(t, "pop3", "response_lines")
 		if last := r.Records[len(r.Records)-1].Map(t); fmt.Sprint(last["request"]) != "map[args:[] command:NOOP]" || last["response"] == nil {
 			t.Errorf("behind a list of %d: %v", n, last)
 		}
 		return r.Records[1].Map(t)["response"].(map[string]any)["data"].([]any)
 	}
-	if got := len(list(5000, "1 1")); got != 4096 {
-		t.Errorf("%d lines were kept, want 4096", got)
+	if got := len(list(5000, "1 1")); got != 4096 || hits != 5000-4096 {
+		t.Errorf("%d lines were kept, want 4096; %d counted", got, hits)
 	}
-	if got := len(list(100, strings.Repeat("x", 1000))); got != 65 {
-		t.Errorf("%d lines of 1000 bytes were kept, want 65", got)
+	if got := len(list(100, strings.Repeat("x", 1000))); got != 65 || hits != 35 {
+		t.Errorf("%d lines of 1000 bytes were kept, want 65; %d counted", got, hits)
 	}
 	if got := list(1, strings.Repeat("x", 100_000))[0].(string); len(got) != pop3.MaxLine {
 		t.Errorf("%d bytes of a line were kept, want %d", len(got), pop3.MaxLine)
 	}
 	r := run(t, 0, session("+OK hi", "C: USER"+strings.Repeat(" a", 1000), "+OK"))
-	if got := len(r.Records[1].Map(t)["request"].(map[string]any)["args"].([]any)); got != 64 {
-		t.Errorf("%d arguments were kept, want 64", got)
+	if got := len(r.Records[1].Map(t)["request"].(map[string]any)["args"].([]any)); got != 64 || r.Hits(t, "pop3", "arguments") != 1000-64 {
+		t.Errorf("%d arguments were kept, want 64; %d counted", got, r.Hits(t, "pop3", "arguments"))
 	}
 }
 

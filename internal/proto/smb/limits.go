@@ -63,12 +63,11 @@ const (
 	limitTrees
 	limitGUIDs
 	limitPipes
-	limitPipeData
 	limitStub
 	limitChain
 	limitDialects
 )
 
 func limitNames() []string {
-	return []string{"files", "pending", "trees", "names", "pipes", "pipe_data", "stub", "chain", "dialects"}
+	return []string{"files", "pending", "trees", "names", "pipes", "stub", "chain", "dialects"}
 }

@@ -226,11 +226,9 @@ func (p *parser) reply(version uint8, cmd uint16, ssn uint64, tree uint32, id fi
 		size := max(int(h.Len), 16)
 		if len(data) < size && s.code == ntBufferOverflow {
 			st = p.pipe(id)
-			if len(data) > p.cfg.maxPipeData {
-				p.c.Limit(limitPipeData)
-				return
+			if len(data) <= p.cfg.maxPipeData {
+				st.part, st.want = append([]byte(nil), data...), size
 			}
-			st.part, st.want = append([]byte(nil), data...), size
 			return
 		}
 		frag := data[:min(len(data), size)]

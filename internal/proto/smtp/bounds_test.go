@@ -75,6 +75,9 @@ func TestRecipients(t *testing.T) {
 		if n := len(r.Records[0].Tx.(*smtp.Tx).Rcpt); n != c.want {
 			t.Errorf("%d recipients of %d bytes are kept, want %d", n, len(c.rcpt), c.want)
 		}
+		if n := r.Hits(t, "smtp", "recipients"); n != uint64(3000-c.want) {
+			t.Errorf("%d recipients of 3000 are kept, counted are %d", c.want, n)
+		}
 	}
 }
 
@@ -86,8 +89,12 @@ func TestQueue(t *testing.T) {
 		in = append(in, s2c("250 x\r\n"))
 	}
 	in = append(in, c2s("MAIL FROM:<a>\r\n"), s2c(ok), c2s("DATA\r\n"), s2c(goOn), c2s("From: z\r\n\r\n.\r\n"), s2c(ok))
-	if got := records(runWith(t, 0, nil, in...)); !strings.Contains(got, `"from":"z"`) {
+	r := runWith(t, 0, nil, in...)
+	if got := records(r); !strings.Contains(got, `"from":"z"`) {
 		t.Error(got)
+	}
+	if n := r.Hits(t, "smtp", "commands"); n < 5900 || n > 10_000 {
+		t.Errorf("%d commands were forgotten", n)
 	}
 }
 
@@ -134,8 +141,12 @@ func TestHostile(t *testing.T) {
 				if over := r.Conn.FileOverflow; (over > 0) != (name == "many attachments") {
 					t.Errorf("%d files were left out", over)
 				}
-				if m := r.Records[0].Tx.(*smtp.Tx).Mail; len(m.Attachments) > 512 {
+				m := r.Records[0].Tx.(*smtp.Tx).Mail
+				if len(m.Attachments) > 512 {
 					t.Errorf("%d attachments", len(m.Attachments))
+				}
+				if n := r.Hits(t, "smtp", "mail"); (n > 0) != (m.Skipped > 0) || name == "many attachments" && n != 2000-512 {
+					t.Errorf("counted %d times, %d were left out", n, m.Skipped)
 				}
 			}
 		})
