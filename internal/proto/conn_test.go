@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/prototest"
 )
 
 // Open returns those that are not complete, oldest first, also when very many are
@@ -92,5 +93,36 @@ func TestFileOverflow(t *testing.T) {
 	f.Close(proto.FileClosed)
 	if len(x.Files) != proto.MaxTxFiles || len(f.Data) != 0 || c.FileOverflow != 1 {
 		t.Errorf("%d files, %d bytes in the last, %d counted", len(x.Files), len(f.Data), c.FileOverflow)
+	}
+}
+
+// Probing ends after MaxProbe bytes, and the flow is one that nobody knows.
+func TestProbeBound(t *testing.T) {
+	row := &proto.Protocol{Name: "undecided", Transport: proto.TCP, Done: [2]uint8{1, 1},
+		Probe: func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.More },
+		Configure: func(proto.Settings) (proto.Factory, error) {
+			return func(*proto.Conn) proto.Parser { return nil }, nil
+		}}
+	c := proto.NewConn(prototest.Table(t, nil, row), proto.Hint{})
+	b := make([]byte, proto.MaxProbe)
+	for _, dir := range []proto.Dir{proto.ToServer, proto.ToClient} {
+		if used, _ := c.Feed(dir, b[:proto.MaxProbe-1], 0, false); used != 0 || c.App == proto.Failed {
+			t.Errorf("direction %d: %d bytes used below the bound", dir, used)
+		}
+		c.Feed(dir, b, 0, false)
+	}
+	if c.App != proto.Failed || !c.Stopped(proto.ToServer) || !c.Stopped(proto.ToClient) {
+		t.Errorf("protocol %d at the bound", c.App)
+	}
+}
+
+// The events of one transaction.
+func TestEventBound(t *testing.T) {
+	var b proto.TxBase
+	for i := range 2 * proto.MaxTxEvents {
+		b.AddEvent(proto.EventID(i))
+	}
+	if len(b.Events) != proto.MaxTxEvents {
+		t.Errorf("%d events are kept", len(b.Events))
 	}
 }

@@ -194,6 +194,13 @@ func (w *Worker) release(e *entry) {
 		w.Stats.LeftFiles += c.FileOverflow
 		w.Stats.LeftExpects += c.ExpectOverflow
 		w.Stats.LeftFrames += c.FrameOverflow
+		if c.App == proto.Failed {
+			udp := 0
+			if c.Hint.UDP {
+				udp = 1
+			}
+			w.Stats.AppFailed[udp]++
+		}
 	}
 	e.V = conv{}
 }

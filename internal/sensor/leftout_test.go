@@ -1,11 +1,13 @@
 package sensor_test
 
 import (
+	"strings"
 	"testing"
 
 	"mirador/internal/packet"
 	"mirador/internal/pkttest"
 	"mirador/internal/proto"
+	"mirador/internal/proto/http"
 )
 
 // openEnded makes a transaction of every byte and ends none of them.
@@ -62,5 +64,25 @@ func TestLeftOutIsCounted(t *testing.T) {
 	}
 	if one, ok := got["app_layer.limit.openended.one"]; !ok || one != 0 || got["app_layer.limit.openended.other"] != 4096 {
 		t.Errorf("app_layer.limit.openended: %d, %d", one, got["app_layer.limit.openended.other"])
+	}
+}
+
+// TestFailedIsCounted: a flow in which no protocol was found is counted when it ends.
+func TestFailedIsCounted(t *testing.T) {
+	o, _ := workerOptions(t, `alert ip any any -> any any (msg:"x"; sid:1;)`, http.Protocol())
+	o.Mirror = false
+	w := startWorker(t, o)
+	f := pkttest.TCP("10.0.0.1:40000", "10.0.0.2:80").Open()
+	f.ToServer(strings.Repeat("\x01\x02junk", 4000)).ToClient(strings.Repeat("\x03\x04junk", 4000))
+	for _, s := range f.Close().Frames {
+		w.Frame(packet.LinkEthernet, s.Data, len(s.Data), s.Time)
+	}
+	if err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range w.AppendCounters(nil) {
+		if c.Name == "app_layer.flow.failed_tcp" && c.Value != 1 || c.Name == "app_layer.flow.failed_udp" && c.Value != 0 {
+			t.Errorf("%s %d", c.Name, c.Value)
+		}
 	}
 }

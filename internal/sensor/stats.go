@@ -28,6 +28,7 @@ type Stats struct {
 	Layers                     [64]uint64 // by bit of packet.LayerSet
 	Events                     [packet.NumEvents]uint64
 	AppFlow, AppTx, AppFlowUDP [256]uint64
+	AppFailed                  [2]uint64 // flows whose protocol was not found, over TCP and UDP
 	// Flows that a parser gave up; those over UDP of protocols that run over both.
 	ParserErrors, ParserErrorsUDP [256]uint64
 }
@@ -146,6 +147,8 @@ func (w *Worker) AppendCounters(dst []Counter) []Counter {
 			add("app_layer.limit."+p.Name+"."+p.Limits[i], n)
 		}
 	}
+	add("app_layer.flow.failed_tcp", s.AppFailed[0])
+	add("app_layer.flow.failed_udp", s.AppFailed[1])
 	add("app_layer.events", s.AppEvents)
 	add("file_store.open_files", uint64(w.filesOpen))
 	add("file_store.fs_errors", s.FileStoreErrors)
