@@ -47,11 +47,13 @@ func TestNoAllocOnMiss(t *testing.T) {
 		{"stream", func() []detect.Alert { return http.w.Inspect(raw) }},
 		{"no flow", func() []detect.Alert { return http.w.Inspect(alone) }},
 		{"http", func() []detect.Alert {
-			tx.Dirty[0], tx.Inspected[0], tx.DetectSeen, file.Inspected = true, false, [2]uint8{}, 0
+			tx.Touch(0)
+			tx.Inspected[0], tx.DetectSeen, file.Inspected = false, [2]uint8{}, 0
 			return http.w.Inspect(ack)
 		}},
 		{"dns", func() []detect.Alert {
-			query.Dirty[0], query.Inspected[0], query.DetectSeen = true, false, [2]uint8{}
+			query.Touch(0)
+			query.Inspected[0], query.DetectSeen = false, [2]uint8{}
 			return dns.w.Inspect(dns.fill(proto.ToServer, ack.P))
 		}},
 	} {

@@ -98,7 +98,8 @@ func BenchmarkTx(b *testing.B) {
 		p.StreamAdded = true
 		b.ReportAllocs()
 		for b.Loop() {
-			tx.Dirty[0], tx.Inspected[0], tx.DetectSeen = true, false, [2]uint8{}
+			tx.Touch(0)
+			tx.Inspected[0], tx.DetectSeen = false, [2]uint8{}
 			w.Inspect(p)
 		}
 	})
@@ -115,7 +116,8 @@ func BenchmarkTx(b *testing.B) {
 		b.ReportAllocs()
 		b.SetBytes(4096)
 		for b.Loop() {
-			tx.Dirty[1], tx.Inspected[1], f.Inspected = true, false, 0
+			tx.Touch(1)
+			tx.Inspected[1], f.Inspected = false, 0
 			w.Inspect(p)
 		}
 	})
@@ -126,14 +128,17 @@ func BenchmarkTx(b *testing.B) {
 		p := s.fill(proto.ToServer, udpPacket("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"))
 		b.ReportAllocs()
 		for b.Loop() {
-			tx.Dirty[0], tx.Inspected[0], tx.DetectSeen = true, false, [2]uint8{}
+			tx.Touch(0)
+			tx.Inspected[0], tx.DetectSeen = false, [2]uint8{}
 			w.Inspect(p)
 		}
 	})
 	b.Run("et-open/nothing-new", func(b *testing.B) {
 		s := newSession(b, e, tab, "http")
 		tx := s.tx(request())
-		tx.Progress[0], tx.Dirty = atDone, [2]bool{}
+		tx.Progress[0] = atDone
+		s.app.AfterDetect(proto.ToServer)
+		s.app.AfterDetect(proto.ToClient)
 		p := s.fill(proto.ToServer, tcpPacket(""))
 		b.ReportAllocs()
 		for b.Loop() {

@@ -417,7 +417,7 @@ func TestFiles(t *testing.T) {
 	f.Close(proto.FileClosed)
 	f.MD5 = []byte("\x5d\x41\x40\x2a\xbc\x4b\x2a\x76\xb9\x71\x9d\x91\x10\x17\xc5\x92")
 	f.Magic = "ASCII text"
-	tx.Dirty[1] = true
+	tx.Touch(1)
 	if got := s.look(proto.ToClient); got != "1 3 4 8" {
 		t.Errorf("closed file: %q", got)
 	}
@@ -447,7 +447,7 @@ func TestFileWindows(t *testing.T) {
 	var got []string
 	for _, part := range []string{strings.Repeat("x", 50), strings.Repeat("x", 50), strings.Repeat("x", 10) + "nee", "dle" + strings.Repeat("x", 10)} {
 		f.Append([]byte(part))
-		tx.Dirty[1] = true
+		tx.Touch(1)
 		got = append(got, s.look(proto.ToClient))
 	}
 	if g := strings.Join(got, "|"); g != "|2||1" {
@@ -489,7 +489,7 @@ func TestTransactionRules(t *testing.T) {
 		if got := s.look(proto.ToServer); got != "2 1" && got != "1 2" {
 			t.Errorf("events: %q", got)
 		}
-		tx.Dirty[0] = true
+		tx.Touch(0)
 		if got := s.look(proto.ToServer); got != "" {
 			t.Errorf("events again: %q", got)
 		}

@@ -94,7 +94,11 @@ func (w *Worker) txPhase() {
 	c, dir := w.p.App, w.p.Dir&1
 	byProto := w.e.groups.byProto[dir]
 	w.txDir = dir
-	for _, tx := range c.Txs {
+	list := c.Awake()
+	if w.p.FlowEnd {
+		list = c.Txs
+	}
+	for _, tx := range list {
 		b := tx.Base()
 		// Transactions from before a Switch belong to the protocol of then.
 		if w.app = b.App(); int(w.app) >= len(byProto) {
@@ -110,7 +114,7 @@ func (w *Worker) txPhase() {
 		if row := b.Protocol(); row != nil && row.Unidirectional && b.Dir != dir {
 			continue
 		}
-		if !b.Dirty[dir] && !waits && !w.p.FlowEnd {
+		if !b.Dirty(dir) && !waits && !w.p.FlowEnd {
 			continue
 		}
 		if pg.any {
@@ -337,6 +341,9 @@ func (w *Worker) keepPending(s *sig, yes [2]uint32) {
 		return
 	}
 	t := w.remember()
+	if s.flag&sigStreamInTx != 0 {
+		w.tx.Base().Waits = true
+	}
 	if st := t.find(dir, s.num); st != nil {
 		if !st.done {
 			st.yes = yes

@@ -61,7 +61,8 @@ type Conn struct {
 	Orig     ID    // protocol before a Switch
 	Expected ID    // protocol that a Switch awaits
 	Time     int64 // Unix nanoseconds of the packet being processed
-	// Txs are the live transactions, oldest first.
+	// Txs are the live transactions, oldest first. Awake has those of them with which
+	// there is something to do.
 	Txs []Tx
 	// Events are flow-level application-layer events (ApplayerEvents).
 	Events []EventID
@@ -118,6 +119,12 @@ type Conn struct {
 	openHead  int       // those before are complete
 	openMark  int       // length of open at which complete ones are taken out
 	openNew   int       // transactions begun since
+	openGone  int       // complete ones that were dropped since
+	awake     []Tx      // what Awake returns
+	unsorted  bool      // awake is to be put in order
+	places    uint64    // transactions ever begun
+	holes     []int     // scratch of Clean
+	settled   [2]bool   // settle has seen those that were there
 	live      [2]uint64 // rows still possible in each direction
 	probed    [2]bool   // live is set
 	seen      [2]bool   // bytes were offered in this direction
@@ -175,7 +182,7 @@ func (c *Conn) NewTx(tx Tx) {
 	b := tx.Base()
 	b.ID = c.nextTx
 	b.proto, b.app = c.Table.Protocol(c.App), c.App
-	b.Dirty = [2]bool{true, true}
+	c.adopt(tx, b)
 	c.nextTx++
 	if len(c.Open()) >= MaxTxs {
 		// Some may be complete; but to look at all of them each time would be dear.
@@ -186,6 +193,7 @@ func (c *Conn) NewTx(tx Tx) {
 			c.TxOverflow++
 			o := open[0].Base()
 			o.Progress, o.forced = o.proto.Done, true
+			o.wake()
 		}
 	}
 	c.Txs = append(c.Txs, tx)
@@ -218,6 +226,7 @@ func (c *Conn) tidyOpen() {
 	}
 	clear(c.open[len(keep):])
 	c.open, c.openHead, c.openMark, c.openNew = keep, 0, 2*len(keep)+32, 0
+	c.openGone = 0
 }
 
 // TxCount returns how many transactions the flow had so far.
@@ -225,7 +234,7 @@ func (c *Conn) TxCount() uint64 { return c.nextTx }
 
 // Advance raises the progress of direction dir to at least to.
 func (b *TxBase) Advance(dir Dir, to uint8) {
-	b.Dirty[dir] = true
+	b.Touch(dir)
 	if b.Progress[dir] < to {
 		b.Progress[dir] = to
 	}
@@ -285,6 +294,6 @@ func (c *Conn) NewFile(tx Tx, dir Dir, name []byte) *File {
 	c.nextFile++
 	f := &File{Dir: dir, Name: append([]byte(nil), name...), TxID: b.ID, seq: c.nextFile}
 	b.Files = append(b.Files, f)
-	b.Dirty[dir] = true
+	b.Touch(dir)
 	return f
 }

@@ -128,6 +128,8 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 		used += n
 		if c.OneSided {
 			c.settle(dir)
+		} else {
+			c.settled[dir] = false
 		}
 		if st == Broken {
 			c.giveUp()
@@ -212,11 +214,17 @@ func (c *Conn) Gap(dir Dir, n int) {
 }
 
 // settle ends the waiting of transactions that are done in direction dir for the
-// other one.
+// other one. Those that were there before the flow was known to be one-sided are looked
+// at once.
 func (c *Conn) settle(dir Dir) {
-	for _, tx := range c.Txs {
-		if b := tx.Base(); b.DirDone(dir) && b.Progress[dir.Other()] == 0 {
+	list := c.Awake()
+	if !c.settled[dir] {
+		list, c.settled[dir] = c.Txs, true
+	}
+	for _, tx := range list {
+		if b := tx.Base(); b.DirDone(dir) && b.Progress[dir.Other()] == 0 && !b.Skip[dir.Other()] {
 			b.Skip[dir.Other()] = true
+			b.wake()
 		}
 	}
 }
@@ -239,7 +247,7 @@ func (c *Conn) completeAll() {
 		for d := range b.Progress {
 			if b.Progress[d] < b.proto.Done[d] {
 				b.Progress[d] = b.proto.Done[d]
-				b.Dirty[d] = true
+				b.Touch(Dir(d))
 			}
 		}
 	}
@@ -403,47 +411,6 @@ func (c *Conn) decide(id ID) {
 func (c *Conn) Finish() {
 	if c.App == Unknown && c.Hint.UDP && (c.Side[0] == Failed || c.Side[1] == Failed) {
 		c.App = Failed
-	}
-}
-
-// AfterDetect is called when detection has looked at direction dir.
-func (c *Conn) AfterDetect(dir Dir) {
-	insp, _ := c.parser.(Inspector)
-	for _, tx := range c.Txs {
-		b := tx.Base()
-		if !b.Dirty[dir] && !b.DirDone(dir) {
-			continue
-		}
-		if insp != nil && b.Dirty[dir] {
-			insp.Inspected(tx, dir)
-		}
-		b.Dirty[dir] = false
-		if b.DirDone(dir) {
-			b.Inspected[dir] = true
-		}
-	}
-}
-
-// Clean drops the transactions that are complete, inspected in both directions
-// (or forced) and logged.
-func (c *Conn) Clean(all bool) {
-	keep := c.Txs[:0]
-	for _, tx := range c.Txs {
-		b := tx.Base()
-		done := b.Logged && b.Complete() &&
-			(b.Inspected[0] || b.Skip[0]) && (b.Inspected[1] || b.Skip[1])
-		if !(done || b.forced && b.Logged || all) {
-			keep = append(keep, tx)
-		}
-	}
-	if len(keep) < len(c.Txs) {
-		clear(c.Txs[len(keep):])
-		c.Txs = keep
-		if len(keep) == 0 {
-			clear(c.open)
-			c.open, c.openHead = c.open[:0], 0
-		}
-		c.tidyOpen()
 	}
 }
 

@@ -194,11 +194,11 @@ type TxBase struct {
 	// Skip tells the direction that never comes (a one-way transaction); it
 	// counts as complete.
 	Skip [2]bool
-	// Dirty is set by the parser when there is something new for detection in a
-	// direction; Conn clears it after inspection.
-	Dirty [2]bool
 	// Memo belongs to the detection engine.
 	Memo any
+	// Waits is set by the detection engine when a rule that is part way through looks
+	// at the stream too: the transaction is looked at though it has nothing new.
+	Waits bool
 	// Logged and EventsSeen belong to the event writer; Inspected to the Conn:
 	// detection has seen the completed direction.
 	Logged     bool
@@ -213,6 +213,12 @@ type TxBase struct {
 	proto  *Protocol
 	app    ID
 	forced bool // completed to make room
+
+	conn  *Conn
+	self  Tx     // what embeds this
+	place uint64 // order in the Conn
+	dirty [2]bool
+	awake bool // in Conn.awake
 }
 
 // Base returns b; it makes every struct that embeds TxBase a Tx.
@@ -230,7 +236,8 @@ func (b *TxBase) AddEvent(e EventID) {
 	}
 	if len(b.Events) < MaxTxEvents {
 		b.Events = append(b.Events, e)
-		b.Dirty = [2]bool{true, true}
+		b.Touch(ToServer)
+		b.Touch(ToClient)
 	}
 }
 

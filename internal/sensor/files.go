@@ -60,7 +60,7 @@ type track struct {
 
 // trackFiles brings the trackers of all live files up to date before detection.
 func (w *Worker) trackFiles(e *entry, dir proto.Dir) {
-	for _, tx := range e.V.app.Txs {
+	for _, tx := range e.V.app.Awake() {
 		for _, f := range tx.Base().Files {
 			w.track(f)
 		}
@@ -153,7 +153,7 @@ func (w *Worker) closeTrack(f *proto.File, t *track) {
 
 // releaseFiles logs the files that ended and lets go of bytes that nobody needs.
 func (w *Worker) releaseFiles(e *entry, dir proto.Dir) {
-	for _, tx := range e.V.app.Txs {
+	for _, tx := range e.V.app.Awake() {
 		for _, f := range tx.Base().Files {
 			t, _ := f.Tracker.(*track)
 			if t == nil || f.Dir != dir && !w.final {

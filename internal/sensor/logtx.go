@@ -12,30 +12,22 @@ import (
 func (w *Worker) logTxs(p *packet.Parsed, e *entry, dir proto.Dir) {
 	c := e.V.app
 	w.connEvents(p, e)
-	for _, tx := range c.Txs {
+	last := w.pseudo && w.final
+	list := c.Awake()
+	if last {
+		list = c.Txs
+	}
+	for _, tx := range list {
 		b := tx.Base()
 		if b.EventsSeen < len(b.Events) {
 			w.txEvents(p, e, tx)
 		}
-		if b.Logged || !w.ready(b) && !(w.pseudo && w.final) {
+		if b.Logged || !last && !b.Loggable() {
 			continue
 		}
 		b.Logged = true
 		w.logTx(p, e, tx)
 	}
-}
-
-// ready tells whether b has come as far as its protocol logs it.
-func (w *Worker) ready(b *proto.TxBase) bool {
-	pr := b.Protocol()
-	if pr == nil || b.Complete() {
-		return true
-	}
-	at := pr.LogAt
-	if at == [2]uint8{} {
-		return false
-	}
-	return (b.Skip[0] || b.Progress[0] >= at[0]) && (b.Skip[1] || b.Progress[1] >= at[1])
 }
 
 func (w *Worker) logTx(p *packet.Parsed, e *entry, tx proto.Tx) {

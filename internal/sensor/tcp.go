@@ -185,7 +185,7 @@ func (w *Worker) triggerRaw(s *stream.Session, c *proto.Conn, d proto.Dir) {
 	if p := w.opt.Table.Protocol(c.App); p == nil || p.RawByChunk {
 		return
 	}
-	for _, tx := range c.Txs {
+	for _, tx := range c.Awake() {
 		if b := tx.Base(); !b.Inspected[d] && b.DirDone(d) {
 			s.TriggerRaw(uint8(d))
 			return

@@ -45,7 +45,7 @@ func (o *openTxs) stub(c *proto.Conn, t *Tx, dir proto.Dir, b []byte, limit int)
 	}
 	t.Stub[dir] = append(t.Stub[dir], b...)
 	o.held += len(b)
-	t.Dirty[dir] = true
+	t.Touch(dir)
 }
 
 // end completes direction dir.

@@ -57,7 +57,7 @@ func (p *dataParser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int
 	if dir != p.tx.Transfer.From {
 		return len(data), 0, proto.OK
 	}
-	p.tx.Dirty[dir] = true
+	p.tx.Touch(dir)
 	if p.file != nil {
 		p.file.Append(data)
 	}
@@ -79,7 +79,7 @@ func (p *dataParser) Gap(dir proto.Dir, n int) bool {
 	p.begin()
 	if p.file != nil && dir == p.tx.Transfer.From {
 		p.file.Gap(uint64(n))
-		p.tx.Dirty[dir] = true
+		p.tx.Touch(dir)
 	}
 	return true
 }

@@ -209,7 +209,7 @@ func (p *parser) response(line []byte, long bool, last *Tx) *Tx {
 		t.Skip[proto.ToServer] = true
 	}
 	t.received = true
-	t.Dirty[proto.ToClient] = true
+	t.Touch(proto.ToClient)
 	line = trim(line)
 	code, text := replyCode(line)
 	p.dataPort(t, code, text)

@@ -42,7 +42,8 @@ func (t *Tx) Port() uint16 { return t.port }
 func (t *Tx) raise(e proto.EventID) {
 	if len(t.Events) < proto.MaxTxEvents {
 		t.Events = append(t.Events, e)
-		t.Dirty = [2]bool{true, true}
+		t.Touch(proto.ToServer)
+		t.Touch(proto.ToClient)
 	}
 }
 

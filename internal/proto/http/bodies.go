@@ -39,7 +39,7 @@ func (s *bodySide) write(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	s.tx.Dirty[s.dir] = true
+	s.tx.Touch(s.dir)
 	if s.dec == nil {
 		s.BodyData(b)
 		return
@@ -173,13 +173,13 @@ func (s *bodySide) closeFile(state proto.FileState) {
 	}
 	s.file.Close(state)
 	s.closeRange()
-	s.tx.Dirty[s.dir] = true
+	s.tx.Touch(s.dir)
 }
 
 // lost notes that n bytes of the body are missing. What follows cannot be
 // decompressed.
 func (s *bodySide) lost(n int) {
-	s.tx.Dirty[s.dir] = true
+	s.tx.Touch(s.dir)
 	if s.dec != nil {
 		s.note(s.dec.Close())
 		s.dec = nil

@@ -47,7 +47,7 @@ func grind(c *proto.Conn, row *proto.Protocol, flow []part, size int, read bool)
 func touch(row *proto.Protocol, c *proto.Conn) {
 	for _, tx := range c.Txs {
 		for d := range 2 {
-			if !tx.Base().Dirty[d] {
+			if !tx.Base().Dirty(proto.Dir(d)) {
 				continue
 			}
 			for i := range row.Fields {

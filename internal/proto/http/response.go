@@ -200,7 +200,8 @@ func (p *parser) statusLine(h *half, b []byte, eof bool) (int, step) {
 	if t.status == 100 {
 		// More than one line may come, so the progress stays. What the line says can
 		// be read nevertheless.
-		t.interim, t.Dirty[dir] = true, true
+		t.interim = true
+		t.Touch(dir)
 	} else {
 		t.Advance(dir, ResponseHeaders)
 	}

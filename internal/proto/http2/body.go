@@ -51,7 +51,7 @@ func (t *Tx) data(dir proto.Dir, b []byte) {
 	if len(b) == 0 || m.broken {
 		return
 	}
-	t.Dirty[dir] = true
+	t.Touch(dir)
 	if !m.began {
 		m.began = true
 		if v, ok := m.value("content-encoding"); ok {
@@ -116,7 +116,7 @@ func (t *Tx) finish(dir proto.Dir, whole bool) {
 			state = proto.FileTruncated
 		}
 		m.file.Close(state)
-		t.Dirty[dir] = true
+		t.Touch(dir)
 		t.closeRange()
 	}
 	if m.doh && whole {

@@ -36,7 +36,7 @@ func TestCost(t *testing.T) {
 		prototest.Load{Name: "requests reset at once", N: 1000, Hint: hint, Flow: frames(func(i int) string {
 			return frame(1, 5, id(i), request("/x")) + frame(3, 0, id(i), "\x00\x00\x00\x08")
 		})},
-		prototest.Load{Name: "streams that never end", N: 3000, Hint: hint, Flow: frames(func(i int) string { return frame(1, 4, id(i), request("/x")) })},
+		prototest.Load{Name: "streams that never end", N: 6000, Hint: hint, Flow: frames(func(i int) string { return frame(1, 4, id(i), request("/x")) })},
 		prototest.Load{Name: "one header many times", N: 200, Hint: hint, Flow: c2sAll(func(n int) string { return frame(1, 4, 1, request("/x")+strings.Repeat("\x00\x01a\x01b", n)) })},
 		prototest.Load{Name: "trailers again and again", N: 1000, Hint: hint, Flow: frames(func(i int) string { return frame(1, 4, 1, request("/x")) })},
 		prototest.Load{Name: "small continuations", N: 2000, Hint: hint, Flow: c2sAll(func(n int) string {

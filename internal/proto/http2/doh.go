@@ -3,7 +3,6 @@ package http2
 import (
 	"bytes"
 	"encoding/base64"
-	"slices"
 
 	"mirador/internal/jsonw"
 	"mirador/internal/proto"
@@ -43,11 +42,9 @@ func (p *parser) detectDNS(dir proto.Dir, t *Tx) {
 // become makes the flow one of protocol doh2 from transaction t on: t is taken back
 // and comes again as the first one of the new protocol.
 func (p *parser) become(t *Tx) {
-	i := slices.Index(p.c.Txs, proto.Tx(t))
-	if i < 0 {
+	if !p.c.Withdraw(t) {
 		return
 	}
-	p.c.Txs = slices.Delete(p.c.Txs, i, i+1)
 	p.c.Given, p.again = p, t
 	p.c.Switch("doh2")
 }
@@ -124,7 +121,7 @@ func (t *Tx) dnsMessage(dir proto.Dir, b []byte) {
 	msg.Dir = dir
 	msg.ID = t.ID
 	t.m[dir].msg = msg
-	t.Dirty[dir] = true
+	t.Touch(dir)
 }
 
 // dnsFields are the keywords of DNS, for the messages that a transaction carries.

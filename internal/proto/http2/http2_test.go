@@ -146,7 +146,7 @@ func TestLongFrameIsShown(t *testing.T) {
 	r := prototest.NewRunner(prototest.Table(t, nil, http2.Protocol()), proto.Hint{SrcPort: 4000, DstPort: 80})
 	looks := 0
 	r.OnTx = func(_ *proto.Conn, tx proto.Tx, dir proto.Dir) {
-		if b := tx.Base(); b.Dirty[0] && b.Progress[0] >= http2.Headers {
+		if b := tx.Base(); b.Dirty(0) && b.Progress[0] >= http2.Headers {
 			looks++
 		}
 	}

@@ -204,7 +204,7 @@ func (p *parser) frame(dir proto.Dir, b []byte, off uint64) (used, need int, ok 
 		return headerLen, 0, true
 	}
 	t.m[dir].types[typ>>6] |= 1 << (typ & 63)
-	t.Dirty[dir] = true
+	t.Touch(dir)
 	if n > tooLong {
 		t.AddEvent(EventLongFrameData)
 	}

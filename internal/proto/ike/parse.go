@@ -100,7 +100,8 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 	t.Events = nil
 	p.c.NewTx(t)
 	t.Events = events
-	t.Dirty = [2]bool{true, true}
+	t.Touch(proto.ToServer)
+	t.Touch(proto.ToClient)
 	t.Advance(dir, 1)
 	return len(data), 0, proto.OK
 }

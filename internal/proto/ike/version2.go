@@ -118,7 +118,8 @@ func (p *parser) readProposals(list []proposal2, b []byte) ([]proposal2, bool) {
 func (t *Tx) again(e proto.EventID) {
 	if len(t.Events) < proto.MaxTxEvents {
 		t.Events = append(t.Events, e)
-		t.Dirty = [2]bool{true, true}
+		t.Touch(proto.ToServer)
+		t.Touch(proto.ToClient)
 	}
 }
 

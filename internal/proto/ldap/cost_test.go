@@ -30,6 +30,6 @@ func TestCost(t *testing.T) {
 		prototest.Load{Name: "a long search, byte by byte", N: 2000, Piece: 1, Hint: hint, Flow: func(n int) []prototest.Chunk { return []prototest.Chunk{c2s(msg(1, search(strings.Repeat("a", n))))} }},
 		prototest.Load{Name: "nested filters", N: 200, Hint: hint, Flow: nested},
 		prototest.Load{Name: "junk behind a message", N: 3000, Hint: hint, Flow: prototest.After(prototest.Rep(0, "\x30\x00"), c2s(msg(1, search("a"))))},
-		prototest.Load{Name: "datagrams", N: 3000, Hint: proto.Hint{SrcPort: 4000, DstPort: 389, UDP: true}, Flow: prototest.Each(0, func(i int) string { return msg(byte(i), search("a")) })},
+		prototest.Load{Name: "datagrams", N: 6000, Hint: proto.Hint{SrcPort: 4000, DstPort: 389, UDP: true}, Flow: prototest.Each(0, func(i int) string { return msg(byte(i), search("a")) })},
 	)
 }

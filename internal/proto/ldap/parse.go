@@ -1,8 +1,6 @@
 package ldap
 
 import (
-	"slices"
-
 	"mirador/internal/proto"
 )
 
@@ -24,11 +22,10 @@ type Tx struct {
 type parser struct {
 	c            *proto.Conn
 	cfg          config
-	kept         int   // bytes in the live transactions, never less than there are
-	last         *Tx   // of the newest message
-	open         []*Tx // those not ended, and some that are; oldest first
-	live         int   // of them not ended
-	msgs, summed int   // messages seen, and when kept was last added up
+	kept         int // bytes in the live transactions, never less than there are
+	last         *Tx // of the newest message
+	live         int // of them not ended
+	msgs, summed int // messages seen, and when kept was last added up
 	skip         [2]int
 	lost         [2]bool
 	tls          bool // StartTLS was granted: what comes next is TLS
@@ -155,13 +152,9 @@ func (p *parser) newTx(id uint32) *Tx {
 	p.c.NewTx(t)
 	p.last = t
 	p.live++
-	p.open = append(p.open, t)
-	if len(p.open) > 2*p.live+64 {
-		p.open = slices.DeleteFunc(p.open, func(o *Tx) bool { return o.ended })
-	}
 	if p.live > p.cfg.maxTxs {
-		for _, o := range p.open {
-			if !o.ended {
+		for _, x := range p.c.Open() {
+			if o, ok := x.(*Tx); ok && !o.ended {
 				o.AddEvent(EventTooManyTransactions)
 				o.end()
 				break

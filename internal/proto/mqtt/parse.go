@@ -161,7 +161,8 @@ func (p *parser) answer(dir proto.Dir, m *Message, waits uint8, missing proto.Ev
 		return
 	}
 	t.Messages = append(t.Messages, m)
-	t.Dirty = [2]bool{true, true}
+	t.Touch(proto.ToServer)
+	t.Touch(proto.ToClient)
 	if m.more {
 		t.AddEvent(EventTooManyProperties)
 	}

@@ -59,7 +59,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 			n := int(min(p.skip[dir], uint64(len(data)-used)))
 			if dir == proto.ToServer && p.sink != nil {
 				p.sink.Append(data[used : used+n])
-				p.infile.Dirty[dir] = true
+				p.infile.Touch(dir)
 			}
 			p.skip[dir] -= uint64(n)
 			used += n

@@ -194,7 +194,7 @@ func (p *parser) fileData(tx *Tx, b []byte) {
 	before := f.track.Queued()
 	f.track.Data(f.file, b)
 	p.queued += f.track.Queued() - before
-	tx.Dirty[f.dir] = true
+	tx.Touch(f.dir)
 }
 
 func (p *parser) fileGap(tx *Tx, n int) {
@@ -202,7 +202,7 @@ func (p *parser) fileGap(tx *Tx, n int) {
 	before := f.track.Queued()
 	f.track.Gap(f.file, n)
 	p.queued += f.track.Queued() - before
-	tx.Dirty[f.dir] = true
+	tx.Touch(f.dir)
 }
 
 func (p *parser) fileFlush(tx *Tx) {

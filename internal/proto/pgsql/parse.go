@@ -450,7 +450,7 @@ func (p *parser) count(t *Tx, k ResponseKind, n uint64) {
 	}
 	t.Rows.Count++
 	t.Rows.Bytes += n
-	t.Dirty[proto.ToClient] = true
+	t.Touch(proto.ToClient)
 }
 
 // errorFields reads fields of one letter and a text ended by a zero byte.

@@ -85,7 +85,7 @@ func (t *Tx) respond(r Response, limit int) bool {
 	}
 	t.count++
 	t.Responses = append(t.Responses, r)
-	t.Dirty[proto.ToClient] = true
+	t.Touch(proto.ToClient)
 	return true
 }
 

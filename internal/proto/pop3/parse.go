@@ -216,7 +216,7 @@ func (p *parser) response(line []byte) {
 	if long {
 		t.raise(EventLongResponse)
 	}
-	t.Dirty[proto.ToClient] = true
+	t.Touch(proto.ToClient)
 	mail := ok && t.cmd != nil && t.cmd.mail
 	if !mail {
 		t.response, t.ok, t.header = true, ok, clone(header)
@@ -256,7 +256,7 @@ func status(line []byte) (ok bool, header []byte, challenge, good bool) {
 // bodyLine reads a line of a response behind the first.
 func (p *parser) bodyLine(line []byte) {
 	t := p.body
-	t.Dirty[proto.ToClient] = true
+	t.Touch(proto.ToClient)
 	if len(line) > 0 && line[0] == '.' {
 		if line = line[1:]; len(line) == 0 {
 			p.body = nil

@@ -251,10 +251,10 @@ func (d *driver) finish() {
 // look is a packet's detection and log.
 func (d *driver) look() {
 	c := d.conn
-	for _, tx := range c.Txs {
+	for _, tx := range c.Awake() {
 		b := tx.Base()
 		for dir := range proto.Dir(2) {
-			if b.Dirty[dir] && !b.Inspected[dir] && !(b.Protocol().Unidirectional && b.Dir != dir) {
+			if b.Dirty(dir) && !b.Inspected[dir] && !(b.Protocol().Unidirectional && b.Dir != dir) {
 				d.fields(tx, b, dir)
 			}
 		}

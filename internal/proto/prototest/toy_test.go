@@ -30,7 +30,7 @@ func (p *toy) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st pr
 		p.tx = new(toyTx)
 		p.c.NewTx(p.tx)
 	}
-	p.tx.Dirty[dir] = true
+	p.tx.Touch(dir)
 	switch p.fault {
 	case "waits for the end": // and looks at every byte again each time
 		for _, b := range data {
@@ -74,8 +74,12 @@ func (p *toy) line(line []byte) {
 		p.tx.all += string(line)
 	case "keeps all":
 		p.tx.lines = append(p.tx.lines, bytes.Clone(line))
-	case "a transaction without end for each line":
+	case "a walk over transactions without end for each line":
 		p.c.NewTx(new(toyTx))
+		n := 0
+		for range p.c.Txs {
+			n++
+		}
 	case "goes back by a label":
 		p.seen = append(p.seen, "")
 		i := 0
@@ -152,7 +156,7 @@ func TestCost(t *testing.T) {
 		{"joins strings", "allocated", prototest.Load{N: 1000}},
 		{"field puts all together", "steps", prototest.Load{N: 1000, Piece: 10}},
 		{"goes back by a label", "steps", prototest.Load{N: 1000}},
-		{"a transaction without end for each line", "for each byte", prototest.Load{N: 10000, Piece: 10}},
+		{"a walk over transactions without end for each line", "for each byte", prototest.Load{N: 10000, Piece: 10}},
 		{"keeps all", "holds", prototest.Load{N: 20000, Held: 1 << 20}},
 	} {
 		name := c.fault

@@ -178,7 +178,7 @@ func (p *parser) text(b []byte, at int) []byte {
 // message takes one message and says what comes next.
 func (p *parser) message(dir proto.Dir, s state, b []byte) bool {
 	t := p.tx
-	t.Dirty[dir] = true
+	t.Touch(dir)
 	server, client := &p.next[proto.ToClient], &p.next[proto.ToServer]
 	switch s {
 	case sVersion, cVersion:
@@ -258,7 +258,8 @@ func (p *parser) version(s state, b []byte) bool {
 func (p *parser) chosen(typ uint32) bool {
 	t := p.tx
 	t.SecType, t.HasType = typ, true
-	t.Dirty = [2]bool{true, true}
+	t.Touch(proto.ToServer)
+	t.Touch(proto.ToClient)
 	server, client := &p.next[proto.ToClient], &p.next[proto.ToServer]
 	switch typ {
 	case typeInvalid:

@@ -125,7 +125,7 @@ func (p *parser) fileData(h *half, b []byte) {
 	f := h.file.file
 	before := f.track.Queued()
 	f.track.Data(f.file, b)
-	h.file.Dirty[f.dir] = true
+	h.file.Touch(f.dir)
 	h.fileLeft -= len(b)
 	if h.fileLeft == 0 {
 		f.track.Flush(f.file)
@@ -139,7 +139,7 @@ func (p *parser) fileGap(h *half, n int) {
 	f := h.file.file
 	before := f.track.Queued()
 	f.track.Gap(f.file, n)
-	h.file.Dirty[f.dir] = true
+	h.file.Touch(f.dir)
 	h.fileLeft -= n
 	if h.fileLeft == 0 {
 		f.track.Flush(f.file)

@@ -194,7 +194,7 @@ func (p *parser) stub(tx *Tx, dir proto.Dir, b []byte) {
 	}
 	c.stub[dir] = append(c.stub[dir], b...)
 	p.stubs += len(b)
-	tx.Dirty[dir] = true
+	tx.Touch(dir)
 }
 
 // refused takes a failed answer to a pipe operation.

@@ -366,7 +366,7 @@ func (p *parser) wholeChunk(tx *Tx, data []byte) {
 	before := f.track.Queued()
 	f.track.Data(f.file, data)
 	f.track.Flush(f.file)
-	tx.Dirty[f.dir] = true
+	tx.Touch(f.dir)
 	p.queued += f.track.Queued() - before
 }
 
@@ -595,7 +595,7 @@ func (p *parser) readResponse2(hd *head2, m []byte) bool {
 		if tx := p.fileOf(w.id, proto.ToClient); tx != nil {
 			tx.status = hd.outcome()
 			tx.file.file.Close(proto.FileClosed)
-			tx.Dirty[proto.ToClient] = true
+			tx.Touch(proto.ToClient)
 		}
 	}
 	if hd.status != ntSuccess && hd.status != ntBufferOverflow {

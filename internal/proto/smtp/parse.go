@@ -134,7 +134,7 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 	t := p.data
 	if t.file != nil {
 		t.file.Gap(uint64(n))
-		t.Dirty[proto.ToServer] = true
+		t.Touch(proto.ToServer)
 	}
 	// What follows is the rest of some line; in a header it cannot be told of which.
 	p.first = false
@@ -295,7 +295,7 @@ func (p *parser) command(line []byte) *Tx {
 		} else {
 			t.MailFrom = argument(line, len("MAIL FROM:"))
 		}
-		t.Dirty[proto.ToServer] = true
+		t.Touch(proto.ToServer)
 	case is(line, "RCPT TO"):
 		if r := argument(line, len("RCPT TO:")); len(t.Rcpt) < maxRcpt && t.rcptBytes+len(r) <= maxRcptBytes {
 			t.Rcpt = append(t.Rcpt, r)
@@ -303,7 +303,7 @@ func (p *parser) command(line []byte) *Tx {
 		} else {
 			p.c.Limit(limitRecipients)
 		}
-		t.Dirty[proto.ToServer] = true
+		t.Touch(proto.ToServer)
 	}
 	p.push(command{k, t})
 	if k == cmdLastChunk && p.chunk == 0 {
@@ -349,7 +349,7 @@ func (p *parser) heloCommand(t *Tx, line []byte) kind {
 	} else {
 		p.greeted = true
 		p.helo = argument(line, len("HELO "))
-		t.Dirty[proto.ToServer] = true
+		t.Touch(proto.ToServer)
 	}
 	switch {
 	case t.content():
@@ -508,7 +508,7 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 		p.endData(t, off+uint64(used))
 		return used, false
 	}
-	t.Dirty[proto.ToServer] = true
+	t.Touch(proto.ToServer)
 	if p.opt.raw {
 		t.FileData(line)
 	} else if t.Mail != nil {

@@ -81,7 +81,7 @@ func (p *parser) reply(c command, code uint16) {
 	if t == nil {
 		return
 	}
-	t.Dirty[proto.ToClient] = true
+	t.Touch(proto.ToClient)
 	switch c.kind {
 	case cmdAgain, cmdRset: // a greeting that the server takes gives the mail up
 		if code == 250 {

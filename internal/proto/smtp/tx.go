@@ -31,7 +31,8 @@ func (t *Tx) content() bool { return t.MailFrom != nil || len(t.Rcpt) > 0 || t.d
 func (t *Tx) raise(e proto.EventID) {
 	if len(t.Events) < proto.MaxTxEvents {
 		t.Events = append(t.Events, e)
-		t.Dirty = [2]bool{true, true}
+		t.Touch(proto.ToServer)
+		t.Touch(proto.ToClient)
 	}
 }
 
@@ -56,7 +57,7 @@ func (t *Tx) open(name []byte) {
 func (t *Tx) FileData(b []byte) {
 	if t.file != nil {
 		t.file.Append(b)
-		t.Dirty[proto.ToServer] = true
+		t.Touch(proto.ToServer)
 	}
 }
 
@@ -69,7 +70,7 @@ func (t *Tx) FileClose() {
 		}
 		t.file.Close(state)
 		t.file = nil
-		t.Dirty[proto.ToServer] = true
+		t.Touch(proto.ToServer)
 	}
 }
 
