@@ -211,6 +211,16 @@ func (c *counts) add(t *tally, p *compiled) {
 	}
 }
 
+// set replaces the sums by those that the kernel has.
+func (c *counts) set(t *tally, sessions map[*sessionCounts]sessionTally) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sum = *t
+	for x, s := range sessions {
+		x.sum = s
+	}
+}
+
 // snapshot returns the counters, with those of the kernel from r.
 func (c *counts) snapshot(r capture.Stats) Counters {
 	c.mu.Lock()

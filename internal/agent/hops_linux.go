@@ -25,7 +25,9 @@ type hops struct {
 	mu     sync.Mutex
 	wanted []*destination
 
-	done chan struct{}
+	// changed gets a value after each look at the network.
+	changed chan struct{}
+	done    chan struct{}
 }
 
 // newHops starts to watch, in the network namespace of the calling thread.
@@ -45,7 +47,7 @@ func newHops() (*hops, error) {
 		handle.Close()
 		return nil, os.NewSyscallError("bind AF_NETLINK", err)
 	}
-	h := &hops{handle: handle, events: os.NewFile(uintptr(fd), "netlink"), done: make(chan struct{})}
+	h := &hops{handle: handle, events: os.NewFile(uintptr(fd), "netlink"), changed: make(chan struct{}, 1), done: make(chan struct{})}
 	go h.watch()
 	return h, nil
 }
@@ -109,34 +111,57 @@ func (h *hops) refresh() {
 	for _, d := range wanted {
 		d.hop.Store(h.find(d))
 	}
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
 }
 
 // usable are the states of a neighbour whose address may be sent to.
 const usable = unix.NUD_PERMANENT | unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE
 
-// find asks the kernel for the way to d; nil when it has none that needs only a link
-// header.
-func (h *hops) find(d *destination) *hop {
-	routes, err := h.handle.RouteGetWithOptions(d.dst.AsSlice(), &netlink.RouteGetOptions{SrcAddr: d.src.AsSlice()})
+// errNoEthernet is why there is a way to a destination that needs more than an Ethernet
+// header: the kernel's IP layer has to be asked.
+var errNoEthernet = errors.New("the way there is not Ethernet")
+
+// route asks the kernel for the interface on the way to dst, and the next hop.
+func (h *hops) route(src, dst netip.Addr) (*netlink.LinkAttrs, net.IP, error) {
+	routes, err := h.handle.RouteGetWithOptions(dst.AsSlice(), &netlink.RouteGetOptions{SrcAddr: src.AsSlice()})
 	if err != nil || len(routes) != 1 {
 		// The source address may be of an interface elsewhere, which is no reason not to send.
-		routes, err = h.handle.RouteGet(d.dst.AsSlice())
+		routes, err = h.handle.RouteGet(dst.AsSlice())
 	}
-	if err != nil || len(routes) != 1 || routes[0].Type != unix.RTN_UNICAST || routes[0].Encap != nil {
-		return nil
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(routes) != 1 || routes[0].Type != unix.RTN_UNICAST || routes[0].Encap != nil {
+		return nil, nil, errNoEthernet
 	}
 	link, err := h.handle.LinkByIndex(routes[0].LinkIndex)
 	if err != nil {
-		return nil
+		return nil, nil, err
 	}
 	attrs := link.Attrs()
-	if attrs.EncapType != "ether" || len(attrs.HardwareAddr) != 6 || attrs.Flags&net.FlagUp == 0 {
-		return nil
+	if attrs.EncapType != "ether" || len(attrs.HardwareAddr) != 6 {
+		return nil, nil, errNoEthernet
 	}
-	next := net.IP(d.dst.AsSlice())
+	if attrs.Flags&net.FlagUp == 0 {
+		return nil, nil, unix.ENETDOWN
+	}
+	next := net.IP(dst.AsSlice())
 	if routes[0].Gw != nil {
 		next = routes[0].Gw
 	} else if routes[0].Via != nil {
+		return nil, nil, errNoEthernet
+	}
+	return attrs, next, nil
+}
+
+// find asks the kernel for the way to d; nil when it has none that needs only a link
+// header.
+func (h *hops) find(d *destination) *hop {
+	attrs, next, err := h.route(d.src, d.dst)
+	if err != nil {
 		return nil
 	}
 	family := unix.AF_INET6

@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -15,7 +14,6 @@ import (
 	"mirador/internal/mirror"
 	"mirador/internal/netlab"
 	"mirador/internal/packet"
-	"mirador/internal/pkttest"
 )
 
 // lab is a host with an interface to a peer and one to the target of its mirror.
@@ -55,15 +53,15 @@ func (l *lab) plan(t *testing.T, s agent.Sender, vni uint32, mtu int) *agent.Pla
 }
 
 // start runs a Mirror of iface in the host.
-func (l *lab) start(t *testing.T, o agent.Options, ho agent.HostOptions, mtu int) (*agent.Mirror, *agent.Host) {
+func (l *lab) start(t *testing.T, engine string, o agent.Options, ho agent.HostOptions, mtu int) (agent.Engine, *agent.Host) {
 	t.Helper()
-	var m *agent.Mirror
+	var m agent.Engine
 	var h *agent.Host
 	if err := l.host.Do(func() (err error) {
 		if h, err = agent.NewHost(ho); err != nil {
 			return err
 		}
-		m, err = agent.New(o, l.plan(t, h, 77, mtu))
+		m, _, err = agent.Open(engine, o, l.plan(t, h, 77, mtu))
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -204,15 +202,17 @@ func TestOffloads(t *testing.T) {
 	for i := range data {
 		data[i] = byte(i) ^ byte(i>>9)
 	}
-	for _, addr := range []string{peerAddr, "fd00:1::2"} {
-		t.Run(addr, func(t *testing.T) {
+	for _, c := range []struct{ engine, addr string }{
+		{agent.EngineAFPacket, peerAddr}, {agent.EngineAFPacket, "fd00:1::2"}, {agent.EngineEBPF, peerAddr}, {agent.EngineEBPF, "fd00:1::2"},
+	} {
+		t.Run(c.engine+" "+c.addr, func(t *testing.T) {
 			l := newLab(t)
 			l.host.MTU(t, "out0", 9001)
 			l.target.MTU(t, "tgt0", 9001)
 			r := l.sniff(t)
-			m, h := l.start(t, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 9001)
+			m, h := l.start(t, c.engine, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 9001)
 			l.say(t, r, "warm", true)
-			l.talk(t, addr, data)
+			l.talk(t, c.addr, data)
 			s := stream{data: make([]byte, len(data)), seen: make([]bool, len(data))}
 			exact := 0
 			answered := false
@@ -240,9 +240,8 @@ func TestOffloads(t *testing.T) {
 			if !bytes.Equal(s.data, data) || s.packets < len(data)/1460 {
 				t.Errorf("%d packets, not the stream that was sent", s.packets)
 			}
-			c := m.Counters()
-			if c.ErrorsSegments+c.ErrorsSend+c.KernelDrops > 0 {
-				t.Errorf("counters %+v: %v", c, m.LastError())
+			if n := m.Counters(); n.ErrorsSegments+n.ErrorsSend+n.KernelDrops > 0 {
+				t.Errorf("counters %+v: %v", n, m.LastError())
 			}
 			// Before the neighbour is known, and every few seconds, the kernel sends with an id.
 			if exact < s.packets/2 {
@@ -256,7 +255,7 @@ func TestOffloads(t *testing.T) {
 func TestIPOnly(t *testing.T) {
 	l := newLab(t)
 	r := l.sniff(t)
-	_, h := l.start(t, agent.Options{Iface: "eni0"}, agent.HostOptions{IPOnly: true}, 1500)
+	_, h := l.start(t, agent.EngineAFPacket, agent.Options{Iface: "eni0"}, agent.HostOptions{IPOnly: true}, 1500)
 	data := bytes.Repeat([]byte("0123456789"), 10_000)
 	l.talk(t, peerAddr, data)
 	s := stream{data: make([]byte, len(data)), seen: make([]bool, len(data))}
@@ -286,7 +285,7 @@ func TestIPOnly(t *testing.T) {
 func TestLoop(t *testing.T) {
 	for _, ipOnly := range []bool{false, true} {
 		l := newLab(t)
-		m, h := l.start(t, agent.Options{Iface: "out0"}, agent.HostOptions{IPOnly: ipOnly}, 1500)
+		m, h := l.start(t, agent.EngineAFPacket, agent.Options{Iface: "out0"}, agent.HostOptions{IPOnly: ipOnly}, 1500)
 		r := l.sniff(t)
 		c, err := dialUDP(l.host, outAddr, targetAddr+":9")
 		if err != nil {
@@ -360,7 +359,7 @@ func TestReplug(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("mirror", func(t *testing.T) {
 		l := newLab(t)
-		m, _ := l.start(t, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 1500)
+		m, _ := l.start(t, agent.EngineAFPacket, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 1500)
 		say := func(what string) {
 			t.Helper()
 			l.say(t, l.sniff(t), what, false)
@@ -386,44 +385,5 @@ func TestReplug(t *testing.T) {
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 		}
 		runtime.Gosched()
-	}
-}
-
-// A Link needs no route and no neighbour.
-func TestLink(t *testing.T) {
-	l := newLab(t)
-	r := l.sniff(t)
-	var k *agent.Link
-	if err := l.host.Do(func() (err error) {
-		k, err = agent.NewLink("out0", l.target.MAC(t, "tgt0"))
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	defer k.Close()
-	fl := everything()
-	g := program(t, mirror.CompileOptions{}, []mirror.Filter{fl}, mirror.Session{VNI: 5})
-	const n = 3000
-	var in []capture.Frame
-	for i := range n {
-		in = append(in, capture.Frame{Data: pkttest.Frame(fmt.Sprintf("eth ip 10.0.0.1 10.0.1.1 tcp %d 443 flags=S | %d", 1+i, i)), Outgoing: true})
-	}
-	in = append(in, capture.Frame{Data: pkttest.Frame("eth ip 10.0.0.1 10.0.1.1 udp 1 2 | " + string(bytes.Repeat([]byte("x"), 1600))), Outgoing: true})
-	c := run(t, agent.Options{}, &agent.Plan{Program: g, Routes: []agent.Route{{Src: src, Dst: dst, Sender: k}}}, in)
-	if c.Mirrored() != n || c.ErrorsSend != 1 {
-		t.Errorf("counters %+v", c)
-	}
-	got := 0
-	frames(t, r, func(out, in *packet.Parsed) bool {
-		if out.IPID != 0 || int(in.SrcPort) != got+1 {
-			t.Fatalf("packet %d: id %d, port %d", got, out.IPID, in.SrcPort)
-		}
-		got++
-		return got == n
-	})
-	k.Close()
-	c = run(t, agent.Options{}, &agent.Plan{Program: g, Routes: []agent.Route{{Src: src, Dst: dst, Sender: k}}}, in[:5])
-	if c.ErrorsSend != 5 {
-		t.Errorf("a closed link: %+v", c)
 	}
 }

@@ -38,3 +38,21 @@ const (
 	// DefaultMark of sockets that send mirrored packets ("mira").
 	DefaultMark = 0x6d697261
 )
+
+// Bounds of a plan in the kernel. One that exceeds them is for the AF_PACKET engine.
+const (
+	// kRules bounds the rules of all sessions, for each direction and IP version. AWS
+	// allows 3 sessions of 10 rules.
+	kRules = 128
+	// kSessions of an interface; AWS allows 3.
+	kSessions = 16
+	// kResolvers is two, and one for each IPv4 range of the VPC (AWS: 5).
+	kResolvers = 16
+	// kTunnels are the addresses of targets that the mirror's own traffic is told by.
+	kTunnels = 64
+	// kExtHdrs is how many IPv6 extension headers the kernel looks through. What has more is
+	// taken as of the protocol of the last, and routers drop it.
+	kExtHdrs = 8
+	// stageMTU is larger than any frame.
+	stageMTU = 65521
+)

@@ -92,21 +92,32 @@ type note struct {
 	bytes int // of the frame as on the wire
 }
 
-// compile checks p and makes it ready. Counters of sessions are kept by id.
-func (m *Mirror) compile(p *Plan) (*compiled, error) {
+// check tells what is wrong with p.
+func (p *Plan) check() error {
 	if p == nil || p.Program == nil {
-		return nil, errors.New("agent: a plan without a program")
+		return errors.New("agent: a plan without a program")
 	}
 	sessions := p.Program.Sessions()
 	if len(p.Routes) != len(sessions) {
-		return nil, fmt.Errorf("agent: %d routes for %d sessions", len(p.Routes), len(sessions))
+		return fmt.Errorf("agent: %d routes for %d sessions", len(p.Routes), len(sessions))
 	}
+	for i := range sessions {
+		if err := p.Routes[i].check(); err != nil {
+			return fmt.Errorf("agent: session %q: %w", sessions[i].Session.ID, err)
+		}
+	}
+	return nil
+}
+
+// compile checks p and makes it ready. Counters of sessions are kept by id.
+func (m *Mirror) compile(p *Plan) (*compiled, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	sessions := p.Program.Sessions()
 	c := &compiled{program: p.Program, lanes: make([]lane, len(sessions))}
 	for i := range sessions {
 		r := p.Routes[i]
-		if err := r.check(); err != nil {
-			return nil, fmt.Errorf("agent: session %q: %w", sessions[i].Session.ID, err)
-		}
 		l := &c.lanes[i]
 		*l = lane{box: -1, count: m.counts.session(&sessions[i].Session)}
 		if r.Sender == nil {

@@ -68,6 +68,7 @@ const (
 	lenVXLAN      = 8
 	lenGENEVE     = 8
 	lenAWSOptions = 32
+	lenVLAN       = 4
 )
 
 // Ports of the tunnels.
