@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"ruleupdate": {"rule"},
 	"demo":       {"packet", "pkttest", "capture"},
 	"pkttest":    {"packet"},
+	"mirrortest": {"mirror", "packet", "pkttest"},
 	"netlab":     {},
 	"magic":      {},
 }

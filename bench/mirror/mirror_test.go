@@ -25,7 +25,7 @@ import (
 type lab struct {
 	host, world, target *netlab.NS
 	eni, out            int // indexes of the source host's interfaces
-	mirror              *agent.Mirror
+	mirror              agent.Engine
 }
 
 func newLab(b *testing.B) *lab {
@@ -175,7 +175,7 @@ func (l *lab) tc(b *testing.B) {
 }
 
 // agent starts a Mirror with the filters that tc has.
-func (l *lab) agent(b *testing.B) {
+func (l *lab) agent(b *testing.B, engine string) {
 	f := mirror.Filter{ID: "tmf-1"}
 	for i := range 9 {
 		f.Rules = append(f.Rules, mirror.FilterRule{ID: fmt.Sprint("tmfr-", i), Number: i + 1, Direction: mirror.Ingress, Action: mirror.Reject, Protocol: 17,
@@ -193,13 +193,13 @@ func (l *lab) agent(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var m *agent.Mirror
+	var m agent.Engine
 	var host *agent.Host
 	err = l.host.Do(func() (err error) {
 		if host, err = agent.NewHost(agent.HostOptions{}); err != nil {
 			return err
 		}
-		m, err = agent.New(agent.Options{Iface: "eni0"}, &agent.Plan{Program: prog, Routes: []agent.Route{{Src: src, Dst: dst, Sender: host}}})
+		m, _, err = agent.Open(engine, agent.Options{Iface: "eni0"}, &agent.Plan{Program: prog, Routes: []agent.Route{{Src: src, Dst: dst, Sender: host}}})
 		return err
 	})
 	if err != nil {
@@ -207,7 +207,7 @@ func (l *lab) agent(b *testing.B) {
 	}
 	l.mirror = m
 	done := make(chan error)
-	go func() { done <- m.Run(context.Background()) }()
+	go func() { done <- l.host.Do(func() error { return m.Run(context.Background()) }) }()
 	b.Cleanup(func() {
 		m.Close()
 		if err := <-done; err != nil {
@@ -221,18 +221,18 @@ func (l *lab) agent(b *testing.B) {
 }
 
 // BenchmarkMirror measures one burst in each mode in turn, b.N times: a frame that
-// nobody mirrors, tc with mirred into a VXLAN device, the agent, and eBPF at tc. The difference to
+// nobody mirrors, tc with mirred into a VXLAN device, and the engines of the agent. The difference to
 // the first is the cost of mirroring, sending and the first steps of the receiver
 // included. It is CPU time: other work on the machine disturbs it less than the rate, and
 // the best rounds least.
 func BenchmarkMirror(b *testing.B) {
 	for _, size := range []int{128, 512, 1514} {
 		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
-			plain, tc, ours, bpf := newLab(b), newLab(b), newLab(b), newLab(b)
+			plain, tc, packet, bpf := newLab(b), newLab(b), newLab(b), newLab(b)
 			tc.tc(b)
-			ours.agent(b)
-			bpf.ebpf(b)
-			modes := []*mode{{name: "none", lab: plain}, {name: "tc+vxlan", lab: tc}, {name: "agent", lab: ours}, {name: "ebpf", lab: bpf}}
+			packet.agent(b, agent.EngineAFPacket)
+			bpf.agent(b, agent.EngineEBPF)
+			modes := []*mode{{name: "none", lab: plain}, {name: "tc+vxlan", lab: tc}, {name: agent.EngineAFPacket, lab: packet}, {name: agent.EngineEBPF, lab: bpf}}
 			for _, m := range modes {
 				m.open(b, newFrame(size))
 				m.round(b, m.name != "none")
@@ -248,8 +248,10 @@ func BenchmarkMirror(b *testing.B) {
 			}
 			best := func(i int) float64 { return modes[i].cost[0] - modes[0].cost[0] }
 			median := func(i int) float64 { n := len(modes[i].cost); return modes[i].cost[n/2] - modes[0].cost[n/2] }
-			b.ReportMetric(best(2)/best(1), "agent/tc-best")
-			b.ReportMetric(median(2)/median(1), "agent/tc-median")
+			for i := 2; i < len(modes); i++ {
+				b.ReportMetric(best(i)/best(1), modes[i].name+"/tc-best")
+				b.ReportMetric(median(i)/median(1), modes[i].name+"/tc-median")
+			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}

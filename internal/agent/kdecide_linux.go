@@ -39,7 +39,7 @@ const (
 // decideProgram is mirror.Program.Decide for the frames of one direction, in the order
 // in which that does it. A frame that a session takes is cloned and goes to the stage;
 // what is ours has the mark, and is let pass. The frame itself always goes on unchanged.
-func decideProgram(m *maps, dir mirror.Direction, mark uint32, stage int) asm.Instructions {
+func decideProgram(m *maps, dir mirror.Direction, mark uint32, s *stage) asm.Instructions {
 	a := &assembly{vars: rState}
 	a.add(asm.Mov.Reg(rCtx, asm.R1))
 	a.load(asm.R1, rCtx, skbMark, b32)
@@ -57,7 +57,7 @@ func decideProgram(m *maps, dir mirror.Direction, mark uint32, stage int) asm.In
 	a.decode()
 	a.class()
 	a.rules(dir)
-	a.take(m, dir, mark, stage)
+	a.take(m, dir, mark, s)
 
 	for _, x := range []struct {
 		label  string

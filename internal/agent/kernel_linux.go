@@ -122,7 +122,7 @@ func (k *Kernel) load() (err error) {
 			d = mirror.Ingress + mirror.Egress - d
 		}
 		k.decide[i], err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "mirador_decide", Type: ebpf.SchedCLS, License: "GPL",
-			Instructions: decideProgram(&k.maps, d, k.opts.Mark, k.stage.bridge)})
+			Instructions: decideProgram(&k.maps, d, k.opts.Mark, k.stage)})
 		if err != nil {
 			return fmt.Errorf("load program: %w", err)
 		}

@@ -158,6 +158,11 @@ func (p *Plan) encode(slot func(*mirror.Session) int, way func(src, dst netip.Ad
 		if s.Inactive {
 			l.inactive = 1
 		}
+		for _, n := range []int{s.Length4, s.Length6, s.Limit} {
+			if n > 0 && n < kLength {
+				return nil, unsuited("frames are cut to %d bytes, less than %d", n, kLength)
+			}
+		}
 		l.slot = uint32(slot(&sessions[i].Session))
 		if r.Sender == nil {
 			continue

@@ -11,7 +11,7 @@ import (
 
 // take gives the frame to session rVar: it fills in the job and sends a clone of the
 // frame to the stage.
-func (a *assembly) take(m *maps, dir mirror.Direction, mark uint32, stage int) {
+func (a *assembly) take(m *maps, dir mirror.Direction, mark uint32, s *stage) {
 	a.at("take")
 	a.add(asm.JGE.Imm(rVar, kSessions, "next"))
 	a.add(asm.LSh.Imm(rVar, 5), asm.Add.Reg(rVar, rPlan), asm.Add.Imm(rVar, int32(planLane))) // *klane
@@ -35,7 +35,7 @@ func (a *assembly) take(m *maps, dir mirror.Direction, mark uint32, stage int) {
 
 	a.sourcePort()
 	a.destination()
-	a.clone(m, dir, mark, stage)
+	a.clone(m, dir, mark, s)
 }
 
 // sourcePort is mirror.SourcePort.
@@ -109,7 +109,7 @@ func (a *assembly) destination() {
 }
 
 // clone sends a clone to the stage and counts what has become of it.
-func (a *assembly) clone(m *maps, dir mirror.Direction, mark uint32, stage int) {
+func (a *assembly) clone(m *maps, dir mirror.Direction, mark uint32, s *stage) {
 	way := int64(dir - mirror.Ingress)
 	active, arrived := jobField(unsafe.Offsetof(kjob{}.active)), jobField(unsafe.Offsetof(kjob{}.arrived))
 	a.segments()
@@ -120,8 +120,10 @@ func (a *assembly) clone(m *maps, dir mirror.Direction, mark uint32, stage int) 
 		asm.Mov.Imm(asm.R1, int32(mark)),
 	)
 	a.store(rCtx, skbMark, asm.R1, b32)
+	a.add()
+	a.entrance(s)
 	a.add(
-		asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Imm(asm.R2, int32(stage)), asm.Mov.Imm(asm.R3, 0),
+		asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Reg(asm.R2, rVar), asm.Mov.Imm(asm.R3, 0),
 		asm.FnCloneRedirect.Call(),
 		asm.StoreImm(rState, int16(active), 0, b32),
 	)
@@ -152,6 +154,23 @@ func (a *assembly) clone(m *maps, dir mirror.Direction, mark uint32, stage int) 
 	a.get(asm.R1, vSegments)
 	a.count(asm.R0, unsafe.Offsetof(sessionTally{}.errors), asm.R1)
 	a.add(asm.Ja.Label("next"))
+}
+
+// entrance makes rVar the interface of the stage that the clone goes to. A frame as on
+// the wire, whose checksum the network card has found right, has no need of the bridge. It
+// overtakes none that takes that way: nothing waits there.
+func (a *assembly) entrance(s *stage) {
+	const query = 0 // BPF_CSUM_LEVEL_QUERY, below 0 unless the checksum is known to be right
+	a.add(asm.Mov.Imm(rVar, int32(s.bridge)))
+	a.load(asm.R1, rCtx, skbGSOSize, b32)
+	a.load(asm.R2, rCtx, skbVLANPresent, b32)
+	a.add(
+		asm.Or.Reg(asm.R1, asm.R2), asm.JNE.Imm(asm.R1, 0, "entrance"),
+		asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Imm(asm.R2, query), asm.FnCsumLevel.Call(),
+		asm.JSLT.Imm(asm.R0, 0, "entrance"),
+		asm.Mov.Imm(rVar, int32(s.port)),
+	)
+	a.at("entrance")
 }
 
 // hash is packet's hashPair of the addresses, with ports in R2 and the seed in R3. The

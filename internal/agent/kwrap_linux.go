@@ -61,7 +61,7 @@ func wrapProgram(m *maps, mark uint32) asm.Instructions {
 // jobHop is the offset of a field of the job's destination.
 func jobHop(field uintptr) int { return jobField(unsafe.Offsetof(kjob{}.hop) + field) }
 
-// keep finds out how much of the frame is mirrored, and refuses what is too long for the
+// keep cuts off what is not mirrored of the frame, and refuses what is too long for the
 // way.
 func (a *assembly) keep() {
 	a.load(asm.R1, rCtx, skbLen, b32)
@@ -83,6 +83,15 @@ func (a *assembly) keep() {
 	a.add(asm.Add.Reg(asm.R1, asm.R2))
 	a.load(asm.R2, rState, jobHop(unsafe.Offsetof(khop{}.mtu)), b32)
 	a.add(asm.JGT.Reg(asm.R1, asm.R2, "failed"))
+	// Cut it before there are outer headers: after that the kernel refuses.
+	a.get(asm.R2, wKeep)
+	a.get(asm.R3, wWire)
+	a.add(
+		asm.JEq.Reg(asm.R2, asm.R3, "kept"),
+		asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Imm(asm.R3, 0),
+		asm.FnSkbChangeTail.Call(), asm.JNE.Imm(asm.R0, 0, "failed"),
+	)
+	a.at("kept")
 }
 
 // wrap puts on outer headers with an IP header of ip bytes, and ends the program.
@@ -107,7 +116,6 @@ func (a *assembly) wrap(ip int) {
 	a.add(asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Imm(asm.R2, int32(head+lenEthernet)), asm.Mov.Imm(asm.R3, roomMAC))
 	a.number(asm.R4, flags|roomUDP|roomEthernet)
 	a.add(asm.FnSkbAdjustRoom.Call(), asm.JNE.Imm(asm.R0, 0, "failed"))
-	a.cut(head + lenEthernet)
 	a.space(lenEthernet + head + lenEthernet)
 	for i := range 7 { // R1: data
 		a.add(asm.StoreImm(asm.R1, int16(2*i), 0, b16)) // made anew on the way out
@@ -126,7 +134,6 @@ func (a *assembly) wrap(ip int) {
 		asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Imm(asm.R2, int32(head+lenFakeTagged)), asm.Mov.Imm(asm.R3, 0),
 		asm.FnSkbChangeHead.Call(), asm.JNE.Imm(asm.R0, 0, "failed"),
 	)
-	a.cut(head + lenFakeTagged)
 	a.space(head + lenFakeTagged)
 	for i := range 6 {
 		a.add(asm.StoreImm(asm.R1, int16(2*i), 0, b16))
@@ -159,19 +166,6 @@ func (*assembly) labelOf(name string, ip int) string {
 		return name + "-6"
 	}
 	return name + "-4"
-}
-
-// cut takes off what is not mirrored, with room bytes of headers put on already.
-func (a *assembly) cut(room int) {
-	whole := a.local("whole")
-	a.get(asm.R2, wKeep)
-	a.get(asm.R3, wWire)
-	a.add(
-		asm.JEq.Reg(asm.R2, asm.R3, whole),
-		asm.Mov.Reg(asm.R1, rCtx), asm.Add.Imm(asm.R2, int32(room)), asm.Mov.Imm(asm.R3, 0),
-		asm.FnSkbChangeTail.Call(), asm.JNE.Imm(asm.R0, 0, "failed"),
-	)
-	a.at(whole)
 }
 
 // space makes R1 the frame, of which n bytes are there.

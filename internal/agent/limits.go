@@ -50,6 +50,9 @@ const (
 	kResolvers = 16
 	// kTunnels are the addresses of targets that the mirror's own traffic is told by.
 	kTunnels = 64
+	// kLength is how short frames may be cut: the kernel keeps at least the headers up to
+	// the IP header's end, with options and VLAN tags.
+	kLength = 14 + 3*4 + 60
 	// kExtHdrs is how many IPv6 extension headers the kernel looks through. What has more is
 	// taken as of the protocol of the last, and routers drop it.
 	kExtHdrs = 8

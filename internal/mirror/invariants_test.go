@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"mirador/internal/mirror"
+	"mirador/internal/mirrortest"
 )
 
 // Random actions keep what must always hold, refused ones change nothing, and the state
 // survives JSON.
 func TestBookInvariants(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	g := gen{r.IntN}
+	g := mirrortest.Gen{Next: r.IntN}
 	b := newBook(t, mirror.BookOptions{})
 	w := newAround()
 	refused := map[string]int{}
@@ -59,12 +60,12 @@ func TestBookInvariants(t *testing.T) {
 	}
 }
 
-func randomAction(g gen, b *mirror.Book, w *around) error {
+func randomAction(g mirrortest.Gen, b *mirror.Book, w *around) error {
 	anyOf := func(ids []string) string {
-		if len(ids) == 0 || g.one(15) {
+		if len(ids) == 0 || g.One(15) {
 			return "tm-unknown"
 		}
-		return pick(g, ids...)
+		return mirrortest.Pick(g, ids...)
 	}
 	var targets, filters, rules, sessions []string
 	for _, x := range b.Targets() {
@@ -80,11 +81,11 @@ func randomAction(g gen, b *mirror.Book, w *around) error {
 		sessions = append(sessions, x.ID)
 	}
 	var err error
-	switch g.next(16) {
+	switch g.Next(16) {
 	case 0:
-		_, err = b.CreateTarget(w, mirror.CreateTargetParams{NetworkInterfaceID: pick(g, sensor, big, eni(1+g.next(30)), "eni-x")})
+		_, err = b.CreateTarget(w, mirror.CreateTargetParams{NetworkInterfaceID: mirrortest.Pick(g, sensor, big, eni(1+g.Next(30)), "eni-x")})
 	case 1:
-		_, err = b.CreateTarget(w, mirror.CreateTargetParams{NetworkLoadBalancerARN: pick(g, nlb, nlbGone)})
+		_, err = b.CreateTarget(w, mirror.CreateTargetParams{NetworkLoadBalancerARN: mirrortest.Pick(g, nlb, nlbGone)})
 	case 2:
 		err = b.DeleteTarget(anyOf(targets))
 	case 3:
@@ -92,7 +93,7 @@ func randomAction(g gen, b *mirror.Book, w *around) error {
 	case 4:
 		err = b.DeleteFilter(anyOf(filters))
 	case 5, 6, 7:
-		r := g.rule("", 1+g.next(20))
+		r := g.Rule("", 1+g.Next(20))
 		p := mirror.CreateFilterRuleParams{FilterID: anyOf(filters), Direction: r.Direction.String(), Number: &r.Number, Action: string(r.Action),
 			SourceCIDR: r.SourceCIDR.String(), DestinationCIDR: r.DestinationCIDR.String(), Protocol: &r.Protocol}
 		if r.Protocol < 0 {
@@ -100,22 +101,22 @@ func randomAction(g gen, b *mirror.Book, w *around) error {
 		}
 		_, err = b.CreateFilterRule(p)
 	case 8:
-		r := g.rule("", 1+g.next(20))
+		r := g.Rule("", 1+g.Next(20))
 		p := mirror.ModifyFilterRuleParams{RuleID: anyOf(rules), Number: &r.Number, Direction: ptr(r.Direction.String())}
-		if g.one(2) {
+		if g.One(2) {
 			p.SourceCIDR = ptr(r.SourceCIDR.String())
 		}
 		_, err = b.ModifyFilterRule(p)
 	case 9:
 		err = b.DeleteFilterRule(anyOf(rules))
 	case 10, 11, 12:
-		_, err = b.CreateSession(w, mirror.CreateSessionParams{NetworkInterfaceID: eni(1 + g.next(30)), TargetID: anyOf(targets), FilterID: anyOf(filters), Number: ptr(1 + g.next(6)), ClientToken: pick(g, "", "", "a", "b")})
+		_, err = b.CreateSession(w, mirror.CreateSessionParams{NetworkInterfaceID: eni(1 + g.Next(30)), TargetID: anyOf(targets), FilterID: anyOf(filters), Number: ptr(1 + g.Next(6)), ClientToken: mirrortest.Pick(g, "", "", "a", "b")})
 	case 13:
-		_, err = b.ModifySession(w, mirror.ModifySessionParams{SessionID: anyOf(sessions), TargetID: ptr(anyOf(targets)), Number: ptr(1 + g.next(6))})
+		_, err = b.ModifySession(w, mirror.ModifySessionParams{SessionID: anyOf(sessions), TargetID: ptr(anyOf(targets)), Number: ptr(1 + g.Next(6))})
 	case 14:
 		err = b.DeleteSession(anyOf(sessions))
 	case 15:
-		b.InterfaceDeleted(eni(1 + g.next(30)))
+		b.InterfaceDeleted(eni(1 + g.Next(30)))
 	}
 	return err
 }

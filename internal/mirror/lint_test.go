@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mirador/internal/mirror"
+	"mirador/internal/mirrortest"
 )
 
 func TestLint(t *testing.T) {
@@ -119,13 +120,13 @@ func TestCompact(t *testing.T) {
 // rules mirror the same packets, and a rule that is said never to decide never does.
 func TestLintIsTrue(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
-	g := gen{r.IntN}
+	g := mirrortest.Gen{Next: r.IntN}
 	compacted, shadowed, redundant := 0, 0, 0
 	for range 100 {
-		w := g.world()
-		w.sessions = []mirror.Session{{ID: "tms-1", NetworkInterfaceID: "eni-1", FilterID: "tmf-0", Number: 1}}
-		w.o = mirror.CompileOptions{}
-		f := w.filters[0]
+		w := (*world)(g.World())
+		w.Sessions = []mirror.Session{{ID: "tms-1", NetworkInterfaceID: "eni-1", FilterID: "tmf-0", Number: 1}}
+		w.O = mirror.CompileOptions{}
+		f := w.Filters[0]
 		less := f
 		less.Rules = mirror.Compact(f.Rules)
 		if len(less.Rules) < len(f.Rules) {
@@ -149,9 +150,9 @@ func TestLintIsTrue(t *testing.T) {
 			}
 		}
 		w2, w3 := *w, *w
-		w2.filters, w3.filters = []mirror.Filter{less}, []mirror.Filter{without}
+		w2.Filters, w3.Filters = []mirror.Filter{less}, []mirror.Filter{without}
 		for range 100 {
-			p := g.packet()
+			p := g.Packet()
 			v := w.plain(p, 100)
 			if v2 := w2.plain(p, 100); v.mirror != v2.mirror {
 				t.Fatalf("packet %+v: mirrored %v, after Compact %v\n%+v\n%+v", p, v.mirror, v2.mirror, f.Rules, less.Rules)
