@@ -199,7 +199,7 @@ func (l *lab) agent(b *testing.B, engine string) {
 		if host, err = agent.NewHost(agent.HostOptions{}); err != nil {
 			return err
 		}
-		m, _, err = agent.Open(engine, agent.Options{Iface: "eni0"}, &agent.Plan{Program: prog, Routes: []agent.Route{{Src: src, Dst: dst, Sender: host}}})
+		m, err = agent.Open(engine, agent.Options{Iface: "eni0"}, &agent.Plan{Program: prog, Routes: []agent.Route{{Src: src, Dst: dst, Sender: host}}})
 		return err
 	})
 	if err != nil {

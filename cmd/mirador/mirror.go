@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,6 +48,7 @@ type mirrorFlags struct {
 	limit      string
 	packets    int64
 	ring       int
+	engine     string
 	refresh    time.Duration
 	region     string
 	profile    string
@@ -96,6 +98,7 @@ between two packets, or the old one stays. SIGUSR1 logs the counters.`,
 	fs.StringVar(&f.bandwidth, "bandwidth", "", "bits a second that production and mirrored traffic share, like 5G: production comes first")
 	fs.StringVar(&f.limit, "limit", "", "most bits a second of mirrored traffic, like 500M")
 	fs.Int64Var(&f.packets, "packet-limit", 0, "most `packets` a second, of what --bandwidth or --limit count; 0 for no limit")
+	fs.StringVar(&f.engine, "engine", agent.EngineAuto, "ebpf (in the kernel), af-packet, or auto: ebpf where it can do what is asked for")
 	fs.IntVar(&f.ring, "ring", agent.DefaultRing>>20, "`MiB` of memory for frames that wait, for each interface")
 	fs.DurationVar(&f.refresh, "refresh", 30*time.Second, "how often AWS and the addresses of this host are looked at")
 	fs.StringVar(&f.region, "region", "", "AWS region")
@@ -127,6 +130,8 @@ func (f *mirrorFlags) check() error {
 		return usage("--bandwidth is shared with production traffic, --limit is not", "either --bandwidth or --limit")
 	case f.refresh < time.Second:
 		return usage("", "--refresh %v is less than a second", f.refresh)
+	case !slices.Contains([]string{agent.EngineAuto, agent.EngineEBPF, agent.EngineAFPacket}, f.engine):
+		return usage("use auto, ebpf or af-packet", "engine %q is not known", f.engine)
 	case f.ring < 1 || f.ring > 1024:
 		return usage("use 1 to 1024", "--ring %d MiB is out of range", f.ring)
 	}

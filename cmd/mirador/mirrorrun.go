@@ -32,8 +32,9 @@ type mirrorNode struct {
 
 type mirrorAgent struct {
 	name   string
-	mirror *agent.Mirror
+	mirror agent.Engine
 	notes  []string
+	engine string // that was logged
 }
 
 // mirrorState is what refresh has found, for status.
@@ -53,7 +54,11 @@ func (f *mirrorFlags) run(ctx context.Context, stderr interface{ Write([]byte) (
 		return err
 	}
 	// This starts the program again as another user, and does not return then.
-	if err := dropPrivileges(f.user); err != nil {
+	caps := capsEBPF
+	if f.engine == agent.EngineAFPacket {
+		caps = capsAFPacket
+	}
+	if err := dropPrivileges(f.user, caps); err != nil {
 		return fail(exitPermission, "choose another one with --user, or --user root to stay root", "become user %s: %w", f.user, err)
 	}
 	n := &mirrorNode{f: f, log: log, start: time.Now()}
@@ -72,6 +77,9 @@ func (n *mirrorNode) open(ctx context.Context) error {
 		return err
 	}
 	hint := "run it as root, or give it CAP_NET_RAW (setcap cap_net_raw+ep, or AmbientCapabilities=CAP_NET_RAW)"
+	if n.f.engine == agent.EngineEBPF {
+		hint = "run it as root, or give it CAP_NET_RAW, CAP_BPF and CAP_NET_ADMIN; or leave the choice to --engine auto"
+	}
 	if n.sender, err = agent.NewHost(agent.HostOptions{}); err != nil {
 		return fail(permissionOr(err, exitFailed), hint, "open sockets to send with: %w", err)
 	}
@@ -84,16 +92,27 @@ func (n *mirrorNode) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m, err := agent.New(agent.Options{Iface: name, OtherEnd: n.f.otherEnd, RingBytes: n.f.ring << 20, Limit: limit}, p)
+		m, err := agent.Open(n.f.engine, agent.Options{Iface: name, OtherEnd: n.f.otherEnd, RingBytes: n.f.ring << 20, Limit: limit}, p)
 		if err != nil {
 			return fail(permissionOr(err, exitFailed), hint, "mirror %s: %w", name, err)
 		}
-		n.agents = append(n.agents, &mirrorAgent{name: name, mirror: m, notes: notes})
-		n.log.Info("mirroring", "interface", name, "sessions", len(p.Routes), "filters", len(want.Filters))
+		a := &mirrorAgent{name: name, mirror: m, notes: notes}
+		n.agents = append(n.agents, a)
+		n.log.Info("mirroring", "interface", name, "sessions", len(p.Routes), "filters", len(want.Filters), n.engine(a))
 	}
 	n.want = want
 	n.found(nil)
 	return nil
+}
+
+// engine tells by which engine an interface is mirrored, and why it is not eBPF.
+func (n *mirrorNode) engine(a *mirrorAgent) slog.Attr {
+	name, why := a.mirror.Engine()
+	a.engine = name
+	if why == "" {
+		return slog.String("engine", name)
+	}
+	return slog.Group("", slog.String("engine", name), slog.String("not_ebpf", why))
 }
 
 // found notes the outcome of a refresh.
@@ -215,6 +234,9 @@ func (n *mirrorNode) refreshErr(ctx context.Context) error {
 			continue
 		}
 		a.notes = notes
+		if name, _ := a.mirror.Engine(); name != a.engine {
+			n.log.Warn("another engine mirrors from now on, and counts from 0", "interface", a.name, n.engine(a))
+		}
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)

@@ -32,6 +32,8 @@ type mirrorStats struct {
 
 type mirrorIfaceStats struct {
 	Interface   string            `json:"interface"`
+	Engine      string            `json:"engine"`
+	NotEBPF     string            `json:"not_ebpf,omitempty"` // why the engine is not ebpf
 	NotMirrored map[string]uint64 `json:"not_mirrored"`
 	LastError   string            `json:"last_error,omitempty"`
 	Imbalance   int64             `json:"imbalance"`
@@ -47,6 +49,7 @@ func (n *mirrorNode) stats() mirrorStats {
 	for _, a := range n.agents {
 		c := a.mirror.Counters()
 		i := mirrorIfaceStats{Interface: a.name, Counters: c, NotMirrored: map[string]uint64{}, Imbalance: c.Imbalance()}
+		i.Engine, i.NotEBPF = a.mirror.Engine()
 		for r, v := range c.NotMirrored {
 			if v > 0 {
 				i.NotMirrored[mirror.Reason(r).String()] = v
@@ -139,6 +142,7 @@ func (c *mirrorCollector) Collect(out chan<- prometheus.Metric) {
 			}
 			send(prometheus.CounterValue, name, help, float64(v), labels, values)
 		}
+		send(prometheus.GaugeValue, "mirador_mirror_engine", "1 for the engine in use.", 1, []string{"interface", "engine"}, []string{s.Interface, s.Engine})
 		count("mirador_mirror_frames_total", "Frames seen on the interface.", s.Frames)
 		count("mirador_mirror_bytes_total", "Bytes of the frames seen.", s.Bytes)
 		for _, d := range []struct {
@@ -241,6 +245,11 @@ func printMirrorStatus(w io.Writer, s *mirrorStats) {
 			fmt.Fprintf(w, " + UNACCOUNTED %d", x.Imbalance)
 		}
 		fmt.Fprintf(w, "; lost in the kernel %d\n", x.KernelDrops)
+		if x.NotEBPF != "" {
+			fmt.Fprintf(w, "  engine %s: %s\n", x.Engine, x.NotEBPF)
+		} else {
+			fmt.Fprintf(w, "  engine %s\n", x.Engine)
+		}
 		if x.LastError != "" {
 			fmt.Fprintf(w, "  last error: %s\n", x.LastError)
 		}

@@ -3,4 +3,6 @@
 package main
 
 // dropPrivileges does nothing: there is no software mirror here.
-func dropPrivileges(string) error { return nil }
+func dropPrivileges(string, []uintptr) error { return nil }
+
+var capsAFPacket, capsEBPF []uintptr

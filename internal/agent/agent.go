@@ -45,6 +45,7 @@ type Mirror struct {
 	then    int64
 	arena   []byte
 	used    int
+	from    int64 // Unix nanoseconds: frames before are those of another engine. Set before Run
 }
 
 // New opens the interface and returns a Mirror that is ready to Run. Needs CAP_NET_RAW.
@@ -141,6 +142,13 @@ func (m *Mirror) Run(ctx context.Context) error {
 func (m *Mirror) work() {
 	m.using.Lock()
 	defer m.using.Unlock()
+	for m.from > 0 && len(m.batch.Frames) > 0 {
+		if m.batch.Frames[0].Time >= m.from {
+			m.from = 0
+			break
+		}
+		m.batch.Frames = m.batch.Frames[1:]
+	}
 	if !m.closed && len(m.batch.Frames) > 0 {
 		m.step(m.plan.Load())
 	}

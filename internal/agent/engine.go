@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
+	"time"
 )
 
 // Engine mirrors the packets of one interface: a Mirror or a Kernel.
@@ -17,8 +19,8 @@ type Engine interface {
 	Swap(p *Plan) error
 	Counters() Counters
 	LastError() error
-	// Engine returns the name of the engine.
-	Engine() string
+	// Engine returns the name of the engine, and why it is AF_PACKET when another was wished.
+	Engine() (name, why string)
 	Close() error
 }
 
@@ -30,24 +32,99 @@ const (
 )
 
 // Open opens an interface with the engine of this name. An interface has one engine at a
-// time: frames of a flow that went two ways would overtake each other. When auto means
-// AF_PACKET, why tells the reason.
-func Open(engine string, o Options, p *Plan) (e Engine, why string, err error) {
-	if engine != EngineAFPacket {
-		k, err := NewKernel(o, p)
-		if err == nil {
-			return k, "", nil
-		}
-		if engine != EngineAuto {
-			return nil, "", err
-		}
-		why = reason(err)
+// time: frames of a flow that went two ways could overtake each other. With auto, and a
+// plan that becomes one for AF_PACKET, that engine takes over, and counts from 0.
+func Open(engine string, o Options, p *Plan) (Engine, error) {
+	switch engine {
+	case EngineAFPacket:
+		return New(o, p)
+	case EngineEBPF:
+		return NewKernel(o, p)
+	case EngineAuto, "":
+		return newAuto(o, p)
 	}
-	m, err := New(o, p)
+	return nil, fmt.Errorf("agent: there is no engine %q, but %s, %s and %s", engine, EngineAuto, EngineEBPF, EngineAFPacket)
+}
+
+// auto is the better engine for a plan.
+type auto struct {
+	opts Options
+
+	// mu guards what follows.
+	mu     sync.Mutex
+	engine Engine
+	why    string // of AF_PACKET
+	closed bool
+}
+
+func newAuto(o Options, p *Plan) (Engine, error) {
+	a := &auto{opts: o}
+	k, err := NewKernel(o, p)
+	if err == nil {
+		a.engine = k
+		return a, nil
+	}
+	m, err2 := New(o, p)
+	if err2 != nil {
+		return nil, err2
+	}
+	a.engine, a.why = m, reason(err)
+	return a, nil
+}
+
+func (a *auto) now() Engine {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.engine
+}
+
+// Run runs the engine, and the next one after it.
+func (a *auto) Run(ctx context.Context) error {
+	for {
+		e := a.now()
+		err := e.Run(ctx)
+		if err != nil || ctx.Err() != nil || a.now() == e {
+			return err
+		}
+	}
+}
+
+// Swap makes p the plan. The engine changes when it cannot do that: what comes until then
+// is mirrored by the old one, and only by that.
+func (a *auto) Swap(p *Plan) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.engine.Swap(p)
+	var u *ErrUnsuited
+	if !errors.As(err, &u) || a.closed {
+		return err
+	}
+	m, err := New(a.opts, p)
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	return m, why, nil
+	old := a.engine
+	a.engine, a.why = m, u.Why
+	old.Close()
+	m.from = time.Now().UnixNano()
+	return nil
+}
+
+func (a *auto) Counters() Counters { return a.now().Counters() }
+func (a *auto) LastError() error   { return a.now().LastError() }
+func (a *auto) Engine() (_, why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	name, _ := a.engine.Engine()
+	return name, a.why
+}
+
+// Close ends mirroring.
+func (a *auto) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	return a.engine.Close()
 }
 
 // reason tells in words why the kernel does not mirror.
@@ -63,7 +140,7 @@ func reason(err error) string {
 }
 
 // Engine returns "af-packet".
-func (m *Mirror) Engine() string { return EngineAFPacket }
+func (m *Mirror) Engine() (name, why string) { return EngineAFPacket, "" }
 
 // ErrUnsuited is why a Plan is not for the kernel; the AF_PACKET engine takes it.
 type ErrUnsuited struct{ Why string }

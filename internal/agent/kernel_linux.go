@@ -38,6 +38,8 @@ type Kernel struct {
 	closed  bool
 	plan    *Plan
 	loaded  *kplan
+	banks   [2]*ebpf.Map
+	bank    int // where the next plan goes
 	slots   map[*sessionCounts]uint32
 	ifindex int
 	replugs uint64
@@ -92,14 +94,15 @@ func NewKernel(o Options, p *Plan) (k *Kernel, err error) {
 }
 
 // Engine returns "ebpf".
-func (k *Kernel) Engine() string { return EngineEBPF }
+func (k *Kernel) Engine() (name, why string) { return EngineEBPF, "" }
 
 func (k *Kernel) makeMaps() (err error) {
-	inner := planSpec()
+	inner := &ebpf.MapSpec{Name: "mirador_plan1", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(kplan{})), MaxEntries: 1}
 	for _, x := range []struct {
 		to   **ebpf.Map
 		spec ebpf.MapSpec
 	}{
+		{&k.banks[0], *inner}, {&k.banks[1], *inner},
 		{&k.maps.plan, ebpf.MapSpec{Name: "mirador_plan", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: inner}},
 		{&k.maps.state, ebpf.MapSpec{Name: "mirador_state", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(kstate{})), MaxEntries: 1}},
 		{&k.maps.sessions, ebpf.MapSpec{Name: "mirador_session", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(sessionTally{})), MaxEntries: kSlots}},
@@ -109,10 +112,6 @@ func (k *Kernel) makeMaps() (err error) {
 		}
 	}
 	return nil
-}
-
-func planSpec() *ebpf.MapSpec {
-	return &ebpf.MapSpec{Name: "mirador_plan1", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(kplan{})), MaxEntries: 1}
 }
 
 // load loads the programs and attaches that of the stage.
@@ -221,24 +220,21 @@ func (k *Kernel) use(p *Plan, swap bool) error {
 	return nil
 }
 
-// put makes plan the one that the programs use. The old one is freed when the last
-// program that looks at it has ended.
+// put makes plan the one that the programs use. There are two maps for plans in turn,
+// so that it takes no new one: the call that replaces one waits for the programs that look
+// at it.
 func (k *Kernel) put(plan *kplan) error {
 	if k.loaded != nil && *k.loaded == *plan {
 		return nil
 	}
-	m, err := ebpf.NewMap(planSpec())
-	if err != nil {
-		return fmt.Errorf("make map: %w", err)
-	}
-	defer m.Close() // the other map keeps it
+	m := k.banks[k.bank]
 	if err := m.Put(uint32(0), plan.bytes()); err != nil {
 		return fmt.Errorf("store plan: %w", err)
 	}
 	if err := k.maps.plan.Put(uint32(0), m); err != nil {
 		return fmt.Errorf("store plan: %w", err)
 	}
-	k.loaded = plan
+	k.loaded, k.bank = plan, 1-k.bank
 	return nil
 }
 
@@ -407,7 +403,7 @@ func (k *Kernel) Close() error {
 	if k.stage != nil {
 		k.stage.close()
 	}
-	for _, m := range []*ebpf.Map{k.maps.plan, k.maps.state, k.maps.sessions} {
+	for _, m := range []*ebpf.Map{k.maps.plan, k.maps.state, k.maps.sessions, k.banks[0], k.banks[1]} {
 		m.Close()
 	}
 	if k.hops != nil {

@@ -61,7 +61,7 @@ func (l *lab) start(t *testing.T, engine string, o agent.Options, ho agent.HostO
 		if h, err = agent.NewHost(ho); err != nil {
 			return err
 		}
-		m, _, err = agent.Open(engine, o, l.plan(t, h, 77, mtu))
+		m, err = agent.Open(engine, o, l.plan(t, h, 77, mtu))
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -283,9 +283,12 @@ func TestIPOnly(t *testing.T) {
 // An agent whose packets leave by the interface it mirrors does not mirror them, however
 // they are sent.
 func TestLoop(t *testing.T) {
-	for _, ipOnly := range []bool{false, true} {
+	for _, how := range []struct {
+		engine string
+		ipOnly bool
+	}{{agent.EngineAFPacket, false}, {agent.EngineAFPacket, true}, {agent.EngineEBPF, false}} {
 		l := newLab(t)
-		m, h := l.start(t, agent.EngineAFPacket, agent.Options{Iface: "out0"}, agent.HostOptions{IPOnly: ipOnly}, 1500)
+		m, h := l.start(t, how.engine, agent.Options{Iface: "out0"}, agent.HostOptions{IPOnly: how.ipOnly}, 1500)
 		r := l.sniff(t)
 		c, err := dialUDP(l.host, outAddr, targetAddr+":9")
 		if err != nil {
@@ -309,7 +312,7 @@ func TestLoop(t *testing.T) {
 		})
 		cs := m.Counters()
 		if cs.ErrorsSend > 0 || cs.Mirrored() < uint64(n) || cs.Mirrored() > uint64(3*n+100) {
-			t.Errorf("IP only %v: %+v (%d by IP)", ipOnly, cs, h.IPPackets())
+			t.Errorf("%+v: %+v (%d by IP)", how, cs, h.IPPackets())
 		}
 	}
 }
@@ -356,10 +359,16 @@ func (l *lab) say(t *testing.T, r *capture.AFPacket, what string, exact bool) {
 // The interface goes away and comes back, and so does the way to the target: mirroring
 // goes on, and nothing is left of it in the end.
 func TestReplug(t *testing.T) {
+	for _, engine := range []string{agent.EngineAFPacket, agent.EngineEBPF} {
+		t.Run(engine, func(t *testing.T) { replug(t, engine) })
+	}
+}
+
+func replug(t *testing.T, engine string) {
 	before := runtime.NumGoroutine()
 	t.Run("mirror", func(t *testing.T) {
 		l := newLab(t)
-		m, _ := l.start(t, agent.EngineAFPacket, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 1500)
+		m, _ := l.start(t, engine, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 1500)
 		say := func(what string) {
 			t.Helper()
 			l.say(t, l.sniff(t), what, false)
