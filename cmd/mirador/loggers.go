@@ -100,10 +100,8 @@ func tlsOptions(s proto.Settings) tls.LogOptions {
 // httpLoggers reads the options of the EVE types http and alert.
 func httpLoggers(flat *config.Flat, i int) []eve.Logger {
 	s, a := flat.EVEType(i, "http"), flat.EVEType(i, "alert")
-	o := http.LogOptions{Extended: true}
-	if v, ok := s.Bool("extended"); ok {
-		o.Extended = v
-	}
+	var o http.LogOptions // short unless the configuration says extended, as the stock one does
+	o.Extended, _ = s.Bool("extended")
 	o.Custom, _ = s.Strings("custom")
 	switch v, _ := s.String("dump-all-headers"); v {
 	case "both":

@@ -120,12 +120,16 @@ func (w *Writer) alert(h *Header, a *Alert, body bool) {
 		w.tunnel(h.Tunnel)
 	}
 	w.rule(h, a)
-	if a.Tx != nil {
-		w.progress(a.Tx.Base())
-	}
-	if body && o.AppLayer && a.Conn != nil && a.Tx != nil {
-		w.appLayer(a.Conn, a.Tx)
-		w.files(a.Files)
+	if a.Conn != nil && a.Tx != nil {
+		if o.AppLayer {
+			w.progress(a.Tx.Base())
+			if body {
+				w.appLayer(a.Conn, a.Tx)
+			}
+		}
+		if body && o.RuleMetadata { // as Suricata, which hangs the files on that option
+			w.files(a.Files)
+		}
 	}
 	w.app(&h.App)
 	w.direction(h.Direction)
@@ -199,7 +203,8 @@ func (w *Writer) end1(k string, a *packet.Addr, port uint16, t *packet.Tuple) {
 	w.w.Close()
 }
 
-// metadata groups the values of equal keys, keys in order of first appearance.
+// metadata groups the values of equal keys. The last of the rule comes first, as in
+// Suricata's records.
 func (w *Writer) metadata(m []Pair) {
 	if len(m) == 0 {
 		return
@@ -208,15 +213,15 @@ func (w *Writer) metadata(m []Pair) {
 	m = m[:min(len(m), MaxItems)]
 	keys := 0
 	j.Object("metadata")
-	for i := range m {
-		if seenKey(m[:i], m[i].Key) {
+	for i := len(m) - 1; i >= 0; i-- {
+		if seenKey(m[i+1:], m[i].Key) {
 			continue
 		}
 		if keys++; keys > MaxKeys {
 			break
 		}
 		j.Array(cut(m[i].Key))
-		for k := i; k < len(m); k++ {
+		for k := i; k >= 0; k-- {
 			if m[k].Key == m[i].Key {
 				j.StrValue(cut(m[k].Value))
 			}

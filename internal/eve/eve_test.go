@@ -158,7 +158,7 @@ const headJSON = `{"timestamp":"2009-10-16T16:44:16.083524+0000","suricata_versi
 	`"in_iface":"ens6","pcap_cnt":4,"event_type":"alert","vlan":[1,10],"src_ip":"10.0.1.15","src_port":51514,` +
 	`"dest_ip":"203.0.113.9","dest_port":80,"proto":"TCP","ip_v":4,"pkt_src":"vxlan encapsulation",` +
 	`"traffic":{"id":["curl"],"label":["cli-http"]},"metadata":{"flowvars":[{"gid":"0."}],"pktvars":[{"uid":"0"}],` +
-	`"flowbits":["ET.x","traffic/id/curl","traffic/label/cli-http"],"flowints":{"n":3},"entropy":{"file_data":4.150007324019584}},` +
+	`"flowbits":["ET.x"],"flowints":{"n":3},"entropy":{"file_data":4.150007324019584}},` +
 	`"ether":{"ether_type":2048,"src_mac":"01:02:03:04:05:06","dest_mac":"06:05:04:03:02:01"},"community_id":"1:abc=",` +
 	`"pcap_filename":"/a.pcap","host":"sensor-1","mirror":{"vni":1169,"source_ip":"172.31.0.9","session_id":"tms-1",` +
 	`"session_name":"web","eni":"eni-1","instance_id":"i-1","name":"web-1","account":"111122223333","vpc":"vpc-1",` +
@@ -168,7 +168,7 @@ const alertJSON = `"tx_id":3,"tx_guessed":true,"tunnel":{"src_ip":"172.31.0.9","
 	`"dest_port":4789,"proto":"UDP","depth":0,"pcap_cnt":4,"pkt_src":"wire/pcap"},"alert":{"action":"allowed","gid":1,` +
 	`"signature_id":2019401,"rev":3,"signature":"say \"hi\"","category":"Potentially Bad Traffic","severity":2,` +
 	`"source":{"ip":"203.0.113.9","port":80},"target":{"ip":"10.0.1.15","port":51514},"references":["https://example.org/x"],` +
-	`"metadata":{"tag":["a","b"],"created_at":["2018-01-30"]},"context":{"ip":{"year":"2005"}},` +
+	`"metadata":{"tag":["b","a"],"created_at":["2018-01-30"]},"context":{"ip":{"year":"2005"}},` +
 	`"rule":"alert tcp any any -> any any (sid:2019401;)","xff":"192.0.2.1"},"http":{"text":"GET"},` +
 	`"files":[{"filename":"eicar.txt","sid":[1,2],"magic":"ASCII text","gaps":false,"state":"CLOSED",` +
 	`"md5":"00000000000000000000000000000000","sha1":"0000000000000000000000000000000000000000",` +

@@ -1,6 +1,8 @@
 package eve
 
 import (
+	"strings"
+
 	"mirador/internal/mirror"
 	"mirador/internal/packet"
 )
@@ -294,13 +296,7 @@ func (w *Writer) vars(v *Vars) {
 	j.Object("metadata")
 	w.pairs("flowvars", v.Flowvars)
 	w.pairs("pktvars", v.Pktvars)
-	if len(v.Flowbits) > 0 {
-		j.Array("flowbits")
-		for _, b := range v.Flowbits[:min(len(v.Flowbits), MaxItems)] {
-			j.StrValue(cut(b))
-		}
-		j.CloseArray()
-	}
+	w.flowbits(v.Flowbits)
 	if len(v.Flowints) > 0 {
 		j.Object("flowints")
 		for _, n := range v.Flowints[:min(len(v.Flowints), MaxKeys)] {
@@ -316,6 +312,23 @@ func (w *Writer) vars(v *Vars) {
 		j.Close()
 	}
 	j.Close()
+}
+
+// flowbits writes the names that are not shown under "traffic".
+func (w *Writer) flowbits(bits []string) {
+	j := &w.w
+	m, n := j.Mark(), 0
+	j.Array("flowbits")
+	for _, b := range bits[:min(len(bits), MaxItems)] {
+		if !strings.HasPrefix(b, trafficID) && !strings.HasPrefix(b, trafficLabel) {
+			j.StrValue(cut(b))
+			n++
+		}
+	}
+	j.CloseArray()
+	if n == 0 {
+		j.Rollback(m)
+	}
 }
 
 func (w *Writer) traffic(key, prefix string, bits []string) bool {

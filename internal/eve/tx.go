@@ -120,7 +120,9 @@ func (w *Writer) fileRecord(h *Header, c *proto.Conn, tx proto.Tx, f *File) {
 	if c != nil && tx != nil {
 		w.appLayer(c, tx)
 	}
-	w.app(&h.App)
+	if h.App.Proto != "" {
+		w.w.Str("app_proto", h.App.Proto)
+	}
 	w.w.Key("fileinfo")
 	w.file(f)
 }

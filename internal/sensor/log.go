@@ -58,10 +58,7 @@ func (w *Worker) header(p *packet.Parsed, e *entry) *eve.Header {
 		h.PcapCnt = 0
 	}
 	if p.Depth >= packet.DepthNet && p.IPVersion != 0 {
-		h.Tuple = p.Tuple()
-		if p.Fragment && p.IPVersion == 6 {
-			h.Tuple.Proto = packet.ProtoFragment // what the fragment itself carries
-		}
+		h.Tuple = headerTuple(p)
 	}
 	if p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6 {
 		h.HasICMP, h.ICMPType, h.ICMPCode = true, p.ICMPType, p.ICMPCode
@@ -70,7 +67,7 @@ func (w *Worker) header(p *packet.Parsed, e *entry) *eve.Header {
 	if w.mirrored != nil {
 		h.Mirror = w.mirrorOf(w.mirrored, p)
 		h.Tunnel = &w.tunnelBuf
-	} else if p.Recursion > 0 && !w.pseudo {
+	} else if (p.Recursion > 0 || p.Source == packet.FromDefrag) && !w.pseudo {
 		h.Tunnel = w.tunnelOf(p)
 	}
 	if e != nil {

@@ -28,22 +28,36 @@ func (w *Worker) logAlerts(p *packet.Parsed, e *entry, alerts []detect.Alert) {
 	}
 }
 
-// tunnelOf describes the outermost packet around p in this frame.
+// tunnelOf describes the outermost packet around p in this frame: of a tunnel, or
+// the fragment that made p whole.
 func (w *Worker) tunnelOf(p *packet.Parsed) *eve.Tunnel {
-	for i := len(w.layers) - 1; i > 0; i-- {
-		if &w.layers[i] == p || w.layers[i].Recursion == p.Recursion {
-			o := &w.layers[0]
-			w.tunnelBuf = eve.Tunnel{Tuple: o.Tuple(), Depth: int(p.Recursion), Source: o.Source, PcapCnt: w.pcapCnt}
-			return &w.tunnelBuf
-		}
+	if len(w.layers) == 0 || &w.layers[0] == p {
+		return nil
 	}
-	return nil
+	o := &w.layers[0]
+	w.tunnelBuf = eve.Tunnel{Tuple: headerTuple(o), Depth: int(p.Recursion), Source: o.Source, PcapCnt: w.pcapCnt}
+	return &w.tunnelBuf
+}
+
+// headerTuple is the tuple of p as events show it: an IPv6 fragment has the
+// protocol that it itself carries.
+func headerTuple(p *packet.Parsed) packet.Tuple {
+	t := p.Tuple()
+	if p.Fragment && p.IPVersion == 6 {
+		t.Proto = packet.ProtoFragment
+	}
+	return t
 }
 
 func (w *Worker) logAlert(h *eve.Header, p *packet.Parsed, e *entry, a *detect.Alert) {
 	out := &w.alertBuf
-	*out = eve.Alert{Rule: w.ruleInfo(a.Rule), Packet: p.Data, Link: p.Link, Stream: a.Stream}
+	*out = eve.Alert{Rule: w.ruleInfo(a.Rule), Packet: p.Data, Link: p.Link,
+		Stream: a.Stream || p.Proto == packet.ProtoTCP && (a.State || a.Frame.Type != "")}
 	out.Blocked = w.opt.SimulateIPS && (a.Action == rule.ActionDrop || a.Action >= rule.ActionReject)
+	out.Verdict = "alert"
+	if out.Blocked {
+		out.Verdict = "drop"
+	}
 	for _, c := range a.Context {
 		out.Context = append(out.Context, eve.Context{Key: c.Key, JSON: c.JSON})
 	}

@@ -71,7 +71,7 @@ func MessageLogger() func(t *Tx, w *jsonw.Writer) {
 // alertLogger returns the function that writes the member "dns" of an alert
 // record, which is always of version 3.
 func alertLogger() func(*proto.Conn, proto.Tx, *jsonw.Writer) {
-	l := newLogger(LogOptions{})
+	l := newLogger(LogOptions{NoGrouped: true})
 	return func(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) {
 		if t, ok := tx.(*Tx); ok {
 			w.Object("dns")
