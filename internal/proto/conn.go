@@ -89,7 +89,8 @@ type Conn struct {
 	// Reversed is set when probing found that the flow's first sender is the
 	// server. The owner must turn the flow around and call Turn.
 	Reversed bool
-	// Broken counts the directions given up by the parser.
+	// Broken counts the directions given up by the parser, and datagrams that it
+	// could not read, up to 255.
 	Broken uint8
 	// EOF seen per direction.
 	EOF [2]bool
@@ -130,6 +131,7 @@ type Conn struct {
 	seen      [2]bool   // bytes were offered in this direction
 	first     Dir       // the direction that spoke first
 	stopped   [2]bool   // no more parsing in this direction
+	flawed    bool      // a datagram was Flawed
 	switchTo  ID
 	switching bool
 	changed   bool // a Switch took place: Expected and Orig mean something

@@ -185,8 +185,15 @@ func (c *Conn) Datagram(dir Dir, data []byte) {
 		return
 	}
 	c.Offset[dir] = 0
-	if _, _, st := c.parser.Parse(dir, data, false); st == Broken {
+	switch _, _, st := c.parser.Parse(dir, data, false); st {
+	case Broken:
 		c.giveUp()
+	case Flawed:
+		c.flawed = true
+		c.countBroken()
+	}
+	if c.flawed {
+		c.completeAll()
 	}
 }
 
@@ -209,7 +216,7 @@ func (c *Conn) Gap(dir Dir, n int) {
 	}
 	if !c.parser.Gap(dir, n) {
 		c.stopped[dir] = true
-		c.Broken++
+		c.countBroken()
 	}
 }
 
@@ -233,8 +240,15 @@ func (c *Conn) settle(dir Dir) {
 // completed.
 func (c *Conn) giveUp() {
 	c.stopped = [2]bool{true, true}
-	c.Broken++
+	c.countBroken()
 	c.completeAll()
+}
+
+// countBroken counts a failure of the parser.
+func (c *Conn) countBroken() {
+	if c.Broken < 255 {
+		c.Broken++
+	}
 }
 
 // Quarantine is giveUp for a parser that panicked.

@@ -148,6 +148,7 @@ type Status uint8
 // The outcomes.
 const (
 	OK     Status = iota
+	Flawed        // this datagram is none of the protocol; the next one may be, and nothing waits for an answer any more
 	Broken        // this protocol's data cannot be followed any more in this flow
 )
 
@@ -234,6 +235,11 @@ func (b *TxBase) AddEvent(e EventID) {
 			return
 		}
 	}
+	b.RepeatEvent(e)
+}
+
+// RepeatEvent notes e even when it is there already, for events that count.
+func (b *TxBase) RepeatEvent(e EventID) {
 	if len(b.Events) < MaxTxEvents {
 		b.Events = append(b.Events, e)
 		b.Touch(ToServer)

@@ -55,8 +55,8 @@ func (w *Worker) finishFlow(e *entry, why flow.Reason) {
 	if e.V.tcp != nil {
 		w.tcpEnd(e)
 	} else if e.V.app != nil {
-		e.V.app.Finish()
-		w.lastLooks(e)
+		e.V.app.Finish() // and no last look: only streams get one, as in Suricata
+		w.endFiles(e)
 	}
 	w.logFlow(e, why)
 }

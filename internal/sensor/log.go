@@ -60,7 +60,7 @@ func (w *Worker) header(p *packet.Parsed, e *entry) *eve.Header {
 	if p.Depth >= packet.DepthNet && p.IPVersion != 0 {
 		h.Tuple = headerTuple(p)
 	}
-	if p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6 {
+	if h.Tuple.Proto == packet.ProtoICMP || h.Tuple.Proto == packet.ProtoICMPv6 {
 		h.HasICMP, h.ICMPType, h.ICMPCode = true, p.ICMPType, p.ICMPCode
 		h.Tuple.SrcPort, h.Tuple.DstPort = 0, 0
 	}

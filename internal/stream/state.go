@@ -5,7 +5,7 @@ import "mirador/internal/packet"
 // begin handles the first packet of a connection, or one of no connection.
 func (e *Engine) begin(s *Session, p *packet.Parsed) (Verdict, Flags) {
 	pick := e.opt.Midstream || e.opt.AsyncOneside
-	if p.Flags&packet.RST == 0 && p.Flags&(packet.SYN|packet.ACK) != packet.SYN {
+	if p.Flags&packet.RST == 0 && p.Flags&(packet.ACK|packet.FIN) != 0 {
 		s.flags |= sfMissedSyn
 	}
 	n := e.n

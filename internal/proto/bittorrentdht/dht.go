@@ -90,6 +90,9 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 		t.AddEvent(EventMalformedPacket)
 	}
 	t.Advance(dir, 1)
+	if t.Bad {
+		return len(data), 0, proto.Flawed
+	}
 	return len(data), 0, proto.OK
 }
 

@@ -106,7 +106,7 @@ type parser struct{ c *proto.Conn }
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	if len(data) < headerLen {
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	t := &Tx{Data: append([]byte(nil), data...)}
 	t.Dir = dir

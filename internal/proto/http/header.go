@@ -188,7 +188,7 @@ func (m *message) add(p *parser, t *Tx, dir proto.Dir, h header) {
 // repeat joins h to e, the header of the same name.
 func (m *message) repeat(p *parser, t *Tx, dir proto.Dir, e *header, h header) {
 	if !e.repeated {
-		t.AddEvent(evRequestRepetition + proto.EventID(dir))
+		t.RepeatEvent(evRequestRepetition + proto.EventID(dir))
 	}
 	e.repeated = true
 	if sameName(m.bytes(e.name), "content-length") {

@@ -57,8 +57,8 @@ var methods = [...]string{
 	"MKWORKSPACE", "MKACTIVITY", "MERGE", "INVALID", "VERSION-CONTROL", "BASELINE-CONTROL",
 }
 
-// versions a response is recognised by; a blank must follow.
-var versions = [...]string{"HTTP/0.9 ", "HTTP/1.0 ", "HTTP/1.1 "}
+// versions a response is recognised by; what follows them does not matter.
+var versions = [...]string{"HTTP/0.9", "HTTP/1.0", "HTTP/1.1"}
 
 // probe recognises the first bytes of a flow.
 func probe(dir proto.Dir, data []byte, h proto.Hint) proto.Match {

@@ -290,7 +290,7 @@ func blank(b []byte) bool {
 func (p *parser) headers(dir proto.Dir, h *half, b []byte, eof bool) (int, step) {
 	t := h.tx
 	m := &t.msg[dir]
-	first := !h.pd.open && len(m.raw) == int(m.block.off) || h.st == stTrailer && len(m.raw) == int(m.trailer.off)
+	first := h.st != stTrailer && !h.pd.open && len(m.raw) == int(m.block.off)
 	to, n, last, kind := h.headLine(dir, b, eof, first)
 	if kind == endPart && len(b) > p.o.metaField || n > p.o.metaField {
 		t.AddEvent(evRequestFieldTooLong + proto.EventID(dir))

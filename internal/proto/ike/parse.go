@@ -76,7 +76,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 		p.suite[encTransform] = encNull
 	}
 	if len(data) < headerLen || length(data) != uint64(len(data)) {
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	t := &Tx{}
 	copy(t.Header[:], data)
@@ -84,15 +84,15 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 	switch t.Version() {
 	case 1:
 		if !p.version1(t, dir, data[headerLen:]) {
-			return len(data), 0, proto.OK
+			return len(data), 0, proto.Flawed
 		}
 	case 2:
 		if data[offVersion]&15 != 0 {
-			return len(data), 0, proto.OK
+			return len(data), 0, proto.Flawed
 		}
 		p.version2(t, server, data[headerLen:])
 	default:
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	t.Dir = dir
 	t.Skip[dir.Other()] = true

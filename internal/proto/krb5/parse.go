@@ -32,7 +32,9 @@ type parser struct {
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
 	if p.c.Hint.UDP {
-		p.message(dir, data)
+		if !p.message(dir, data) {
+			return len(data), 0, proto.Flawed
+		}
 		return len(data), 0, proto.OK
 	}
 	for {
@@ -101,14 +103,14 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 	return true
 }
 
-// message makes a transaction of one message.
-func (p *parser) message(dir proto.Dir, b []byte) {
+// message makes a transaction of one message; false when b is none.
+func (p *parser) message(dir proto.Dir, b []byte) bool {
 	t, ok := Decode(b)
 	if !ok {
 		if n := len(p.c.Txs); n > 0 {
 			p.c.Txs[n-1].Base().AddEvent(EventMalformedData)
 		}
-		return
+		return false
 	}
 	switch t.Type {
 	case ASReq, TGSReq:
@@ -126,6 +128,7 @@ func (p *parser) message(dir proto.Dir, b []byte) {
 	t.Skip[dir.Other()] = true
 	p.c.NewTx(t)
 	t.Advance(dir, 1)
+	return true
 }
 
 // full tells whether a name is as long as is kept.

@@ -86,7 +86,7 @@ func (p *parser) invalid(dir proto.Dir, used int) (int, int, proto.Status) {
 		p.c.Txs[n-1].Base().AddEvent(EventInvalidData)
 	}
 	if p.c.Hint.UDP {
-		return used, 0, proto.OK
+		return used, 0, proto.Flawed
 	}
 	return used, 0, proto.Broken
 }

@@ -85,7 +85,7 @@ type parser struct{ c *proto.Conn }
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	if !sound(data) {
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	t := &Tx{Version: data[0] >> 3 & 7, Mode: data[0] & 7, Stratum: data[1], RefID: [4]byte(data[offRefID:])}
 	t.Dir = dir

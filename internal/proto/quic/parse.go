@@ -26,12 +26,14 @@ type parser struct {
 	opens  int
 	crypto [2]assembly
 	hello  [2]bool // the hello of this side has been seen
+	flawed bool    // the datagram cannot be read
 	retry  bool    // the server has sent a Retry; a client heeds only one
 }
 
 // Parse implements proto.Parser; data is one datagram.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	rest := data
+	p.flawed = false
 	for i := 0; !p.hello[proto.ToClient] && len(rest) > 0; i++ {
 		if i == MaxPackets {
 			p.c.Limit(limitPackets)
@@ -42,6 +44,9 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 			break
 		}
 		rest = rest[n:]
+	}
+	if p.flawed {
+		return len(data), 0, proto.Flawed
 	}
 	return len(data), 0, proto.OK
 }
@@ -106,6 +111,7 @@ func (p *parser) packet(dir proto.Dir, b []byte) int {
 		return 0
 	}
 	h, ok := readLong(b)
+	p.flawed = !ok
 	if !ok || dir == proto.ToServer && p.hello[proto.ToServer] {
 		return 0
 	}
@@ -149,6 +155,8 @@ func (p *parser) initial(dir proto.Dir, b []byte, h *long) int {
 	size, n := varint(b[at:])
 	at += n
 	if n == 0 || size > uint64(len(b)-at) {
+		t.AddEvent(EventErrorOnData)
+		p.flawed = true
 		return 0
 	}
 	end := at + int(size)

@@ -18,7 +18,9 @@ type parser struct {
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	if p.c.Hint.UDP {
-		p.datagram(dir, data)
+		if !p.datagram(dir, data) {
+			return len(data), 0, proto.Flawed
+		}
 		return len(data), 0, proto.OK
 	}
 	for used < len(data) {
@@ -75,17 +77,19 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 	return true
 }
 
-// datagram reads a message that is all of b.
-func (p *parser) datagram(dir proto.Dir, b []byte) {
+// datagram reads a message that is all of b; false when it is none.
+func (p *parser) datagram(dir proto.Dir, b []byte) bool {
 	head, ok := headEnd(b, 0)
 	if !ok {
 		p.c.AddFrame(dir, "pdu", 0, int64(len(b)), proto.NoTx)
 		p.event(EventIncompleteData)
-		return
+		return false
 	}
 	if !p.message(dir, b, head, uint64(len(b)-head), 0) {
 		p.event(EventInvalidData)
+		return false
 	}
+	return true
 }
 
 // event notes e at the message before, there being none yet it belongs to.

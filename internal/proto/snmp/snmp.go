@@ -109,11 +109,11 @@ type parser struct {
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	seq, ok := inside(data, tagSequence)
 	if !ok {
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	v, rest, ok := integer(seq)
 	if !ok || v != version1 && v != version2c && v != version3 {
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	t := &Tx{Version: versionNumber(v)}
 	known := true
@@ -123,7 +123,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 		ok = t.message2(rest)
 	}
 	if !ok {
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	if len(t.Vars) >= MaxVars {
 		p.c.Limit(limitVariables)

@@ -68,7 +68,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 	}
 	t, ok := decode(data)
 	if !ok {
-		return len(data), 0, proto.OK
+		return len(data), 0, proto.Flawed
 	}
 	t.Dir = dir
 	t.Skip[dir.Other()] = true
