@@ -4,7 +4,8 @@ package detect
 type base64Mode uint8
 
 const (
-	// base64Lax ends at the first byte that is no base64 (base64_decode).
+	// base64Lax ends at the first byte that is no base64 (base64_decode; from_base64:
+	// mode rfc4648).
 	base64Lax base64Mode = iota
 	// base64Strict wants nothing but base64 (from_base64: mode strict, RFC 4648).
 	base64Strict
@@ -18,14 +19,21 @@ func decodeBase64(dst, d []byte, mode base64Mode, limit int) []byte {
 	start := len(dst)
 	var quad [4]byte
 	n, pad := 0, 0
-	for _, c := range d {
+	for i, c := range d {
 		v := base64Value(c)
 		if c == '=' {
 			pad++
 			if n < 2 {
-				break
+				// Padding of nothing makes all of it worthless.
+				if mode != base64Skip || pad >= 4 {
+					return dst[:start]
+				}
+				continue
 			}
 			if n+pad >= 4 {
+				if mode == base64Strict && i < len(d)-1 {
+					return dst[:start]
+				}
 				break
 			}
 			continue

@@ -26,6 +26,7 @@ type compiler struct {
 	vars     int
 	needs    needs
 	files    map[string]*hashList
+	frames   map[string]uint64 // types of frames that rules name, with their protocols
 	seen     map[uint64]*rule.Rule
 }
 
@@ -233,7 +234,7 @@ func (b *builder) problem(o *rule.Option, err error) rule.Problem {
 // finish orders the rules and builds the groups.
 func (c *compiler) finish() (*Engine, *Report) {
 	c.order()
-	e := &Engine{sigs: c.sigs, bufs: c.bufs, table: c.table, shared: c.shared, opt: c.opt, vars: c.vars, needs: c.needs}
+	e := &Engine{sigs: c.sigs, bufs: c.bufs, table: c.table, shared: c.shared, opt: c.opt, vars: c.vars, needs: c.needs, frames: c.frames}
 	for i, s := range c.sigs {
 		s.num = uint32(i)
 		for _, t := range s.tx {

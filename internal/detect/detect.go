@@ -130,6 +130,7 @@ type Engine struct {
 	vars    int // most byte variables of one rule
 	maxTx   int // most tests of one rule and direction
 	needs   needs
+	frames  map[string]uint64 // types of frames that rules name, with their protocols
 	profile []profileSlot
 }
 
@@ -143,6 +144,9 @@ func (e *Engine) Needs() (md5, sha1, sha256, magic, store bool) {
 	n := e.needs
 	return n.md5, n.sha1, n.sha256, n.magic, n.store
 }
+
+// WantsFrame tells whether some rule looks at frames of type typ of protocol app.
+func (e *Engine) WantsFrame(app proto.ID, typ string) bool { return e.frames[typ]&appBit(app) != 0 }
 
 // UsesFrames tells whether some rule looks at protocol frames.
 func (e *Engine) UsesFrames() bool { return e.groups.frameUse }

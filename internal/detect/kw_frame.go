@@ -34,6 +34,9 @@ func setFrame(b *builder, o *rule.Option) error {
 			}
 		}
 	}
+	if typ == name && b.r.Proto == "http" {
+		return refuse(0, "write http1 or http2 for http", "frame %s of http: which of its versions is not known", quote(name))
+	}
 	if b.s.apps == 0 {
 		return refuse(0, "write frame:protocol.type", "protocol of the frame is not known")
 	}
@@ -43,6 +46,10 @@ func setFrame(b *builder, o *rule.Option) error {
 	if b.s.protos != nil && !b.carriesApps() {
 		return refuse(0, "", "the protocol of the frame is not over %s", quote(b.r.Proto))
 	}
+	if b.c.frames == nil {
+		b.c.frames = map[string]uint64{}
+	}
+	b.c.frames[typ] |= b.s.apps
 	d := b.c.byLabel["frame:"+name]
 	if d == nil {
 		d = b.c.register(&bufDef{name: "frame:" + name, label: "frame:" + name, kind: bufFrame, dirs: bothDirs, frameProto: id, frameType: typ})
@@ -75,13 +82,13 @@ func firstApp(set uint64) proto.ID {
 }
 
 // knownFrame tells whether a protocol of set has frames of this type. Every protocol
-// over TCP that has frames has the frame "stream", too.
+// over TCP has the frame "stream".
 func knownFrame(c *compiler, set uint64, typ string) bool {
 	for i, p := range c.table.Rows() {
 		if set&appBit(proto.ID(i+1)) == 0 {
 			continue
 		}
-		if len(p.Frames) > 0 && typ == "stream" && p.Transport&proto.TCP != 0 {
+		if typ == proto.StreamFrame && p.Transport&proto.TCP != 0 {
 			return true
 		}
 		for _, f := range p.Frames {

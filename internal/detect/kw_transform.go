@@ -146,7 +146,7 @@ func setPcreXform(b *builder, o *rule.Option) error {
 }
 
 func setFromBase64(b *builder, o *rule.Option) error {
-	t := transform{kind: xfBase64, arg: o.Value, mode: base64Strict}
+	t := transform{kind: xfBase64, arg: o.Value, mode: base64Lax}
 	for _, it := range rule.SplitList(o.Value) {
 		word, arg := words(it.Text)
 		switch word {
@@ -165,7 +165,7 @@ func setFromBase64(b *builder, o *rule.Option) error {
 		case "mode":
 			switch strings.ToLower(arg) {
 			case "rfc4648":
-				t.mode = base64Strict
+				t.mode = base64Lax
 			case "rfc2045":
 				t.mode = base64Skip
 			case "strict":

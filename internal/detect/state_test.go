@@ -579,8 +579,8 @@ func TestFrames(t *testing.T) {
 	tab := fakeTable(t)
 	e := engine(t, detect.Options{Table: tab},
 		`alert http any any -> any any (frame:http1.request; content:"GET"; startswith; bsize:8; sid:1;)`,
-		`alert http any any -> any any (frame:request; content:"x"; sid:2;)`,
-		`alert http any any -> any any (frame:response; content:"G"; sid:3;)`)
+		`alert http1 any any -> any any (frame:request; content:"x"; sid:2;)`,
+		`alert http1 any any -> any any (frame:response; content:"G"; sid:3;)`)
 	s := newSession(t, e, tab, "http")
 	s.app.AddFrame(proto.ToServer, "request", 4, 8, 0)
 	look := func(stream string) string {

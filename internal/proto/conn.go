@@ -80,6 +80,9 @@ type Conn struct {
 	NoPayload bool
 	// NoFrames is set by the owner when nobody looks at frames: AddFrame notes none.
 	NoFrames bool
+	// WantFrame, when set, tells whether somebody looks at frames of type typ; others
+	// are not noted and have no number.
+	WantFrame func(app ID, typ string) bool
 	// RawNow is set by a parser that wants what a direction has sent so far to be
 	// inspected as a stream without waiting for more. The owner clears it.
 	RawNow [2]bool
@@ -131,6 +134,7 @@ type Conn struct {
 	seen      [2]bool   // bytes were offered in this direction
 	first     Dir       // the direction that spoke first
 	stopped   [2]bool   // no more parsing in this direction
+	framed    [2]bool   // the frame of the direction as a whole was noted
 	flawed    bool      // a datagram was Flawed
 	switchTo  ID
 	switching bool
@@ -147,10 +151,13 @@ type Frame struct {
 	Offset uint64 // stream offset; for UDP offset in the datagram
 	Len    int64  // -1 while not known
 	Tx     uint64
-	ID     uint32 // counts in a direction; 1 over TCP is the stream as a whole
+	ID     uint32 // counts in a direction, from 1
 	Seen   uint64 // owned by the detection engine
 	Logged bool   // owned by the event writer
 }
+
+// StreamFrame is the type of the frame that a direction of a TCP flow is as a whole.
+const StreamFrame = "stream"
 
 // NoTx is the Tx of a frame that belongs to no transaction.
 const NoTx = ^uint64(0)
@@ -160,22 +167,15 @@ const MaxFrames = 64
 
 // AddFrame notes a frame that begins at absolute offset off of dir.
 func (c *Conn) AddFrame(dir Dir, typ string, off uint64, n int64, tx uint64) {
-	if c.NoFrames {
+	if c.NoFrames || c.WantFrame != nil && !c.WantFrame(c.App, typ) {
 		return
 	}
-	if c.lastFrame[dir] == 0 && !c.Hint.UDP {
-		c.lastFrame[dir] = 1
-	}
-	id := uint32(1)
-	if typ != "stream" {
-		c.lastFrame[dir]++
-		id = c.lastFrame[dir]
-	}
+	c.lastFrame[dir]++
 	if len(c.Frames) >= MaxFrames {
 		c.FrameOverflow++
 		return
 	}
-	c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx, ID: id})
+	c.Frames = append(c.Frames, Frame{Type: typ, Dir: dir, Offset: off, Len: n, Tx: tx, ID: c.lastFrame[dir]})
 }
 
 // NewTx gives b the next id and appends tx to the live transactions. tx.Base()

@@ -123,6 +123,10 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 			return used, 0
 		}
 		c.Offset[dir] = off
+		if !c.framed[dir] && len(data) > 0 {
+			c.framed[dir] = true
+			c.AddFrame(dir, StreamFrame, off, -1, NoTx)
+		}
 		n, want, st := c.parser.Parse(dir, data, eof)
 		n = max(0, min(n, len(data)))
 		used += n
@@ -274,7 +278,7 @@ func (c *Conn) change() {
 	c.App, c.Side = Unknown, [2]ID{}
 	c.parser, c.switching, c.announced = nil, false, Unknown
 	c.probed, c.seen = [2]bool{}, [2]bool{}
-	c.stopped = [2]bool{}
+	c.stopped, c.framed, c.lastFrame = [2]bool{}, [2]bool{}, [2]uint32{}
 	// A protocol without a probe can only be reached this way.
 	if p := c.Table.Protocol(c.Expected); p != nil && p.Probe == nil {
 		c.decide(c.Expected)

@@ -6,7 +6,7 @@ import "mirador/internal/proto"
 func (w *Worker) newConn(e *entry, h proto.Hint) *proto.Conn {
 	c := proto.NewConn(w.opt.Table, h)
 	c.Addrs = [2]proto.Addr{e.Tuple.Src, e.Tuple.Dst}
-	c.NoFrames = !w.wantFrames
+	c.NoFrames, c.WantFrame = !w.wantFrames, w.frameWanted
 	c.Hits = w.limitHits
 	e.V.app = c
 	return c

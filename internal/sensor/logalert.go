@@ -118,7 +118,7 @@ func (w *Worker) frameInfo(p *packet.Parsed, e *entry, f *proto.Frame) *eve.Fram
 		d = eve.ToClient
 	}
 	w.frameBuf = eve.Frame{Type: f.Type, ID: int64(f.ID), Dir: d, Stream: p.Proto == packet.ProtoTCP, Offset: f.Offset, Length: f.Len,
-		Complete: f.Len >= 0, HasTx: f.Tx != proto.NoTx, TxID: f.Tx}
+		Complete: f.Len >= 0 || e != nil && e.V.app != nil && wholeStream(e.V.app, f), HasTx: f.Tx != proto.NoTx, TxID: f.Tx}
 	if e != nil {
 		w.frameBuf.Payload = w.framePayload(p, e, f)
 		if f.Len < 0 {

@@ -56,7 +56,7 @@ func (w *Worker) metaRecord(p *packet.Parsed, e *entry) {
 func (w *Worker) frames(p *packet.Parsed, e *entry, c *proto.Conn) {
 	for i := range c.Frames {
 		f := &c.Frames[i]
-		if f.Logged || f.Dir != w.dp.Dir && !c.NoPayload || f.Len < 0 && !w.dp.FlowEnd {
+		if f.Logged || f.Dir != w.dp.Dir && !c.NoPayload || f.Len < 0 && !w.dp.FlowEnd && !wholeStream(c, f) {
 			continue
 		}
 		f.Logged = true
@@ -67,6 +67,11 @@ func (w *Worker) frames(p *packet.Parsed, e *entry, c *proto.Conn) {
 			w.outs[j].buf = w.outs[j].w.Frame(w.outs[j].buf, h, rec)
 		}
 	}
+}
+
+// wholeStream tells whether f is a direction as a whole that has come to its end.
+func wholeStream(c *proto.Conn, f *proto.Frame) bool {
+	return f.Type == proto.StreamFrame && c.EOF[f.Dir&1]
 }
 
 // framePayload returns the bytes of a frame as far as they are kept, with a mark for

@@ -128,6 +128,8 @@ type Worker struct {
 	communitySeed uint16
 	wantEther     bool
 	wantFrames    bool // a rule or an output looks at protocol frames
+	allFrames     bool // an output logs them
+	frameWanted   func(proto.ID, string) bool
 	wantDecode    bool // some output logs decoder anomalies
 	wantStream    bool
 	h             eve.Header
@@ -215,9 +217,13 @@ func NewWorker(o *Options) (*Worker, error) {
 		w.wantStreamTCP = w.wantStreamTCP || out.Options.StreamOn
 		w.wantEther = w.wantEther || out.Options.Ethernet
 		w.communitySeed = out.Options.CommunitySeed
-		w.wantFrames = w.wantFrames || out.Options.FrameOn
+		w.allFrames = w.allFrames || out.Options.FrameOn
 		w.wantDecode = w.wantDecode || out.Options.AnomalyOn && out.Options.Anomaly.Decode
 		w.wantStream = w.wantStream || out.Options.AnomalyOn && out.Options.Anomaly.Stream
+	}
+	w.wantFrames = w.wantFrames || w.allFrames
+	w.frameWanted = func(app proto.ID, typ string) bool {
+		return w.allFrames || w.det != nil && w.det.Engine().WantsFrame(app, typ)
 	}
 	w.forceSHA256 = w.forceSHA256 || o.Files.Store != nil
 	w.hash.md5, w.hash.sha1 = w.hash.md5 || o.Files.MD5, w.hash.sha1 || o.Files.SHA1

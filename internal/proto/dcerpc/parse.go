@@ -72,15 +72,13 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 // pdu takes one fragment that begins at stream offset off.
 func (p *parser) pdu(dir proto.Dir, h *Header, b []byte, off uint64) {
 	tx := p.take(dir, h, b)
-	id := p.c.TxCount()
 	if tx != nil {
-		id = tx.ID
 		tx.Major, tx.Minor = h.Major, h.Minor
 	}
-	p.c.AddFrame(dir, "pdu", off, int64(len(b)), id)
-	p.c.AddFrame(dir, "hdr", off, headerLen, id)
+	p.c.AddFrame(dir, "pdu", off, int64(len(b)), proto.NoTx)
+	p.c.AddFrame(dir, "hdr", off, headerLen, proto.NoTx)
 	if len(b) > headerLen {
-		p.c.AddFrame(dir, "data", off+headerLen, int64(len(b)-headerLen), id)
+		p.c.AddFrame(dir, "data", off+headerLen, int64(len(b)-headerLen), proto.NoTx)
 	}
 }
 

@@ -8,11 +8,6 @@ var _ proto.Parser = (*parser)(nil)
 // http1.response).
 func (p *parser) openFrame(t *Tx, dir proto.Dir, off uint64) {
 	t.begin[dir] = off
-	if !p.h[dir].framed {
-		// The whole direction is a frame of its own.
-		p.h[dir].framed = true
-		p.c.AddFrame(dir, "stream", off, -1, proto.NoTx)
-	}
 	name := "request"
 	if dir == proto.ToClient {
 		name = "response"

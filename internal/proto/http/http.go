@@ -32,7 +32,7 @@ func Sharing(parts *body.Ranges) *proto.Protocol {
 		Configure: func(s proto.Settings) (proto.Factory, error) { return configure(s, parts) },
 		Done:      [2]uint8{RequestComplete, ResponseComplete},
 		States:    states(),
-		Frames:    []string{"stream", "request", "response"},
+		Frames:    []string{"request", "response"},
 		Fields:    fields(),
 		Events:    events(),
 		Limits:    limitNames(),

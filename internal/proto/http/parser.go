@@ -35,7 +35,6 @@ type half struct {
 	scanned int   // bytes of an unfinished line already searched
 	ignored int   // empty lines skipped
 	begin   uint64
-	framed  bool // the frame of the whole direction was opened
 	// partial: an unfinished line was taken for a part of the request's body.
 	partial bool
 	// held is an unfinished line behind or in place of a response. It will be part

@@ -102,7 +102,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st p
 		if len(b) < n {
 			return used, n, proto.OK
 		}
-		p.c.AddFrame(dir, "pdu", p.c.Offset[dir]+uint64(used), int64(n), p.tx.ID)
+		p.c.AddFrame(dir, "pdu", p.c.Offset[dir]+uint64(used), int64(n), proto.NoTx)
 		if !p.message(dir, p.next[dir], b[:n]) {
 			p.finish()
 			return used, 0, proto.Broken

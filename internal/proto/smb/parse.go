@@ -214,7 +214,7 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 
 // frame notes a frame of the message in work.
 func (p *parser) frame(dir proto.Dir, typ string, off uint64, n int) {
-	p.c.AddFrame(dir, typ, off, int64(n), p.c.TxCount())
+	p.c.AddFrame(dir, typ, off, int64(n), proto.NoTx)
 }
 
 // unframe takes back the frames noted at or behind off: the message is looked at

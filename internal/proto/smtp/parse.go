@@ -62,7 +62,7 @@ type parser struct {
 type direction struct {
 	scanned int  // bytes at the front known to have no line end
 	discard bool // the rest of a line is passed over
-	framed  bool // the stream's frame was opened
+	spoke   bool // bytes of this direction have come
 }
 
 func newParser(c *proto.Conn, o *options) *parser {
@@ -79,12 +79,9 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 	if dir == proto.ToServer {
 		p.c.RawNow[dir] = len(data) > 0 && p.data == nil && p.chunk == 0
 	} else {
-		p.c.RawNow[dir] = len(data) > 0 && p.dirs[proto.ToServer].framed
+		p.c.RawNow[dir] = len(data) > 0 && p.dirs[proto.ToServer].spoke
 	}
-	if d := &p.dirs[dir]; !d.framed {
-		d.framed = true
-		p.c.AddFrame(dir, "stream", p.c.Offset[dir], -1, proto.NoTx)
-	}
+	p.dirs[dir].spoke = true
 	for used < len(data) {
 		var n int
 		ok, more := true, false

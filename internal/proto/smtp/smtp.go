@@ -101,7 +101,7 @@ func Protocol() *proto.Protocol {
 		Log:        Logger(LogOptions{}),
 		LogAlert:   logAlert,
 		States:     [2][]string{states("request"), states("response")},
-		Frames:     []string{"command_line", "response_line", "data", "stream"},
+		Frames:     []string{"command_line", "response_line", "data"},
 	}
 }
 

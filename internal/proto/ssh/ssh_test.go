@@ -160,7 +160,7 @@ func TestFrames(t *testing.T) {
 		got = append(got, fmt.Sprint(f.Type, " ", f.Offset, " ", f.Len))
 	}
 	at, n := len(clientBanner), len(kex)
-	want := []string{
+	want := []string{"stream 0 -1", "stream 0 -1",
 		fmt.Sprint("record.hdr ", at, " 6"), fmt.Sprint("record.data ", at+6, " ", n-6), fmt.Sprint("record.pdu ", at, " ", n),
 		fmt.Sprint("record.hdr ", at+n, " 6"), fmt.Sprint("record.data ", at+n+6, " 10"), fmt.Sprint("record.pdu ", at+n, " 16"),
 	}

@@ -45,7 +45,7 @@ func Protocol() *proto.Protocol {
 		Configure: func(proto.Settings) (proto.Factory, error) {
 			return func(c *proto.Conn) proto.Parser { return &parser{c: c} }, nil
 		},
-		Frames: []string{"stream", "pdu", "ctl", "data"},
+		Frames: []string{"pdu", "ctl", "data"},
 	}
 }
 
@@ -81,7 +81,6 @@ type parser struct {
 
 // direction is where the reading of one side stands.
 type direction struct {
-	framed  bool // the stream's frame was opened
 	open    bool // so were the frames of the piece at hand
 	scanned int  // bytes at the front known to have no end in them
 	prompt  bool // it was looked for a colon
@@ -90,10 +89,6 @@ type direction struct {
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, _ bool) (used, need int, st proto.Status) {
 	d := &p.dirs[dir]
-	if !d.framed {
-		d.framed = true
-		p.c.AddFrame(dir, "stream", p.c.Offset[dir], -1, proto.NoTx)
-	}
 	for used < len(data) {
 		rest := data[used:]
 		text := rest[0] != iac

@@ -182,14 +182,14 @@ func (p *parser) header(dir proto.Dir, typ byte, ver uint16, n int, off uint64) 
 	if s := p.tx.side(dir); s.Version == 0 {
 		s.Version = ver
 	}
-	p.c.AddFrame(dir, "pdu", off, int64(5+n), p.tx.ID)
-	p.c.AddFrame(dir, "hdr", off, 5, p.tx.ID)
-	p.c.AddFrame(dir, "data", off+5, int64(n), p.tx.ID)
+	p.c.AddFrame(dir, "pdu", off, int64(5+n), proto.NoTx)
+	p.c.AddFrame(dir, "hdr", off, 5, proto.NoTx)
+	p.c.AddFrame(dir, "data", off+5, int64(n), proto.NoTx)
 	switch typ {
 	case recAlert:
-		p.c.AddFrame(dir, "alert_data", off+5, int64(n), p.tx.ID)
+		p.c.AddFrame(dir, "alert", off+5, int64(n), proto.NoTx)
 	case recHeartbeat:
-		p.c.AddFrame(dir, "heartbeat_data", off+5, int64(n), p.tx.ID)
+		p.c.AddFrame(dir, "heartbeat", off+5, int64(n), proto.NoTx)
 	}
 }
 

@@ -131,7 +131,7 @@ func Protocol() *proto.Protocol {
 			{"client_in_progress", "client_hello_done", "client_cert_done", "client_handshake_done", "client_finished"},
 			{"server_in_progress", "server_hello", "server_cert_done", "server_hello_done", "server_handshake_done", "server_finished"},
 		},
-		Frames:   []string{"pdu", "hdr", "data", "alert_data", "heartbeat_data", "ssl2.hdr", "ssl2.pdu"},
+		Frames:   []string{"pdu", "hdr", "data", "alert", "heartbeat", "ssl2.hdr", "ssl2.pdu"},
 		Log:      Logger(LogOptions{}),
 		LogAlert: logAlert,
 	}

@@ -28,7 +28,7 @@ func (p *parser) recordV2(dir proto.Dir, b []byte, off uint64) (used, need int, 
 	}
 	if d.first {
 		// Everything behind the hello is encrypted or of no use here.
-		p.c.AddFrame(dir, "ssl2.pdu", off, int64(2+n), p.tx.ID)
+		p.c.AddFrame(dir, "ssl2.pdu", off, int64(2+n), proto.NoTx)
 		d.skip = n
 		return 2, 0, true
 	}
@@ -36,8 +36,8 @@ func (p *parser) recordV2(dir proto.Dir, b []byte, off uint64) (used, need int, 
 		return 0, 2 + n, true
 	}
 	d.first, d.v2 = true, true
-	p.c.AddFrame(dir, "ssl2.hdr", off, 2, p.tx.ID)
-	p.c.AddFrame(dir, "ssl2.pdu", off, int64(2+n), p.tx.ID)
+	p.c.AddFrame(dir, "ssl2.hdr", off, 2, proto.NoTx)
+	p.c.AddFrame(dir, "ssl2.pdu", off, int64(2+n), proto.NoTx)
 	p.helloV2(dir, b[2:2+n])
 	return 2 + n, 0, true
 }
