@@ -25,6 +25,7 @@ type vpcFlags struct {
 	region      string
 	account     string
 	credentials string
+	accountKeys []string
 	anyone      bool
 	rate        string
 	inject      string
@@ -72,6 +73,7 @@ anybody on this machine whatever they are signed with.`,
 	fs.BoolVar(&f.noDataplane, "no-dataplane", false, "the endpoint only: no namespaces, no packets, no root")
 	fs.StringVar(&f.region, "region", "us-east-1", "region of a new state")
 	fs.StringVar(&f.account, "account", "123456789012", "account id of a new state")
+	fs.StringArrayVar(&f.accountKeys, "account-key", nil, "an access key of another account, as `KEY=ACCOUNT`; repeatable")
 	fs.StringVar(&f.credentials, "credentials", "", "AWS credentials `file` with the keys that requests have to be signed with")
 	fs.BoolVar(&f.anyone, "any-credentials", false, "take requests from anybody, on any address")
 	fs.BoolVar(&f.noDefault, "no-default-vpc", false, "begin a new state without a default VPC")
@@ -104,6 +106,16 @@ func (f *vpcFlags) options(log *slog.Logger) (ec2api.Options, error) {
 		if o.Keys, err = readCredentials(f.credentials); err != nil {
 			return o, fail(exitFailed, "", "read credentials %s: %w", f.credentials, err)
 		}
+	}
+	for _, text := range f.accountKeys {
+		key, account, ok := strings.Cut(text, "=")
+		if !ok {
+			return o, fail(exitUsage, "--account-key AKIA...=210987654321", "--account-key %s: no account", text)
+		}
+		if o.Accounts == nil {
+			o.Accounts = map[string]string{}
+		}
+		o.Accounts[key] = account
 	}
 	if len(o.Keys) == 0 && !f.anyone && !ec2api.Loopback(f.listen) {
 		return o, fail(exitRefused, "give --credentials FILE, or --any-credentials if everybody who reaches the address may use it",

@@ -43,7 +43,7 @@ func allActions() []action {
 	for _, other := range []struct {
 		service string
 		list    []action
-	}{{serviceELB, elbActions()}, {serviceSTS, stsActions()}, {serviceCloudWatch, cloudwatchActions()}, {serviceSQS, sqsActions()}, {serviceEvents, eventsActions()}, {serviceAutoScaling, autoscalingActions()}} {
+	}{{serviceELB, elbActions()}, {serviceSTS, stsActions()}, {serviceCloudWatch, cloudwatchActions()}, {serviceSQS, sqsActions()}, {serviceEvents, eventsActions()}, {serviceAutoScaling, autoscalingActions()}, {serviceRAM, ramActions()}} {
 		for _, a := range other.list {
 			a.service = other.service
 			list = append(list, a)

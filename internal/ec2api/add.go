@@ -141,6 +141,6 @@ func (v *Server) addMirroring(b mirror.BookState) (*mirror.Book, int, error) {
 	if added == 0 {
 		return nil, 0, nil
 	}
-	book, err := mirror.NewBook(v.bookOptions(), have)
+	book, err := mirror.NewBook(v.bookOptions(v.o.AccountID), have)
 	return book, added, err
 }

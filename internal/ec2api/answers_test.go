@@ -2,6 +2,7 @@ package ec2api_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"mirador/internal/ec2api"
 )
@@ -79,6 +81,24 @@ func (s *story) json(target, body string) map[string]any {
 	}
 	r.Header.Set("X-Amz-Target", target)
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	return s.answer(service, action, r)
+}
+
+// rest makes a call whose action is in its path, signed by name only.
+func (s *story) rest(service, action, method, path, body, key string) map[string]any {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	now := time.Now().UTC().Format("20060102T150405Z")
+	r.Header.Set("X-Amz-Date", now)
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+cmp.Or(key, "any")+"/"+now[:8]+"/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
+	return s.answer(service, action, r)
+}
+
+func (s *story) answer(service, action string, r *http.Request) map[string]any {
+	s.t.Helper()
 	a, err := http.DefaultClient.Do(r)
 	if err != nil {
 		s.t.Fatal(err)
@@ -86,7 +106,7 @@ func (s *story) json(target, body string) map[string]any {
 	defer a.Body.Close()
 	b, err := io.ReadAll(a.Body)
 	if err != nil || a.StatusCode != 200 {
-		s.t.Fatalf("%s %s = %d %s %v", target, body, a.StatusCode, b, err)
+		s.t.Fatalf("%s = %d %s %v", action, a.StatusCode, b, err)
 	}
 	s.log = append(s.log, answer{service, action, a.StatusCode, a.Header.Get("Content-Type"), b})
 	out := map[string]any{}
@@ -135,6 +155,7 @@ func (s *story) playAll() {
 	s.playOthers()
 	s.playEvents()
 	s.playAround(vpc, subnet, instance)
+	s.playSharing()
 	s.playScaling(subnet, subnet2)
 	s.playDeletes(vpc)
 }
@@ -351,6 +372,47 @@ func (s *story) playOthers() {
 	s.refuse("InvalidAction", "ModifyEverything")
 }
 
+// playSharing calls Resource Access Manager. The second account is that of the key other.
+func (s *story) playSharing() {
+	target := "arn:aws:ec2:us-east-1:123456789012:traffic-mirror-target/" + s.id(s.do("DescribeTrafficMirrorTargets"), "trafficMirrorTargetId")
+	key := ""
+	ram := func(action, body string) map[string]any {
+		s.t.Helper()
+		method, path := http.MethodPost, "/"+strings.ToLower(action)
+		if action == "DeleteResourceShare" {
+			method, path, body = http.MethodDelete, path+"?"+body, ""
+		}
+		return s.rest("ram", action, method, path, body, key)
+	}
+	share, _ := ram("CreateResourceShare", `{"name":"mirrors","resourceArns":["`+target+`"],"principals":["210987654321"],"tags":[{"key":"a","value":"b"}],"clientToken":"t"}`)["resourceShare"].(map[string]any)
+	arn, _ := share["resourceShareArn"].(string)
+	id := `"resourceShareArn":"` + arn + `"`
+	ram("UpdateResourceShare", `{`+id+`,"name":"mirror targets"}`)
+	ram("TagResource", `{`+id+`,"tags":[{"key":"c","value":"d"}]}`)
+	ram("UntagResource", `{`+id+`,"tagKeys":["c"]}`)
+	ram("GetResourceShares", `{"resourceOwner":"SELF","maxResults":1}`)
+	ram("ListResourceSharePermissions", `{`+id+`}`)
+	ram("ListResourceTypes", `{}`)
+	key = "other"
+	list, _ := ram("GetResourceShareInvitations", `{}`)["resourceShareInvitations"].([]any)
+	if len(list) != 1 {
+		s.t.Fatalf("invitations: %v", list)
+	}
+	ram("AcceptResourceShareInvitation", `{"resourceShareInvitationArn":"`+list[0].(map[string]any)["resourceShareInvitationArn"].(string)+`"}`)
+	ram("ListResources", `{"resourceOwner":"OTHER-ACCOUNTS"}`)
+	ram("ListPrincipals", `{"resourceOwner":"OTHER-ACCOUNTS"}`)
+	key = ""
+	ram("GetResourceShareAssociations", `{"associationType":"PRINCIPAL"}`)
+	ram("DisassociateResourceShare", `{`+id+`,"principals":["210987654321"]}`)
+	ram("AssociateResourceShare", `{`+id+`,"principals":["210987654321"]}`)
+	key = "other"
+	list, _ = ram("GetResourceShareInvitations", `{"resourceShareArns":["`+arn+`"]}`)["resourceShareInvitations"].([]any)
+	ram("RejectResourceShareInvitation", `{"resourceShareInvitationArn":"`+list[0].(map[string]any)["resourceShareInvitationArn"].(string)+`"}`)
+	key = ""
+	ram("EnableSharingWithAwsOrganization", `{}`)
+	ram("DeleteResourceShare", "resourceShareArn="+url.QueryEscape(arn))
+}
+
 // playAround calls what is around the network: addresses, gateways, peerings, templates.
 func (s *story) playAround(vpc, subnet, instance string) {
 	spec := func(kind string) []string {
@@ -493,7 +555,7 @@ func (s *story) playDeletes(vpc string) {
 // and models: no element that they do not know, none twice, no value of the wrong type.
 func TestAnswersParse(t *testing.T) {
 	metrics := fakeMetrics{}
-	_, base := newServer(t, ec2api.Options{Metrics: metrics})
+	_, base := newServer(t, ec2api.Options{Metrics: metrics, Accounts: map[string]string{"other": "210987654321"}})
 	s := &story{t: t, base: base}
 	s.playAll()
 	_, bare := newServer(t, ec2api.Options{NoDefaultVPC: true})

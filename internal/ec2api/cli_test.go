@@ -26,14 +26,20 @@ type cli struct {
 
 func newCLI(t *testing.T, o ec2api.Options) *cli {
 	t.Helper()
+	o.Keys = map[string]string{testKey: testSecret}
+	_, base := newServer(t, o)
+	return cliOf(t, base, testKey)
+}
+
+// cliOf is the AWS CLI of somebody with a key whose secret is testSecret.
+func cliOf(t *testing.T, base, key string) *cli {
+	t.Helper()
 	path, err := exec.LookPath("aws")
 	if err != nil {
 		t.Skip("no AWS CLI here (Debian: awscli)")
 	}
-	o.Keys = map[string]string{testKey: testSecret}
-	_, base := newServer(t, o)
 	c := &cli{t: t, base: base, env: []string{
-		"PATH=" + filepath.Dir(path) + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=" + testKey, "AWS_SECRET_ACCESS_KEY=" + testSecret,
+		"PATH=" + filepath.Dir(path) + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=" + testSecret,
 		"AWS_DEFAULT_REGION=us-east-1", "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "LC_ALL=C.UTF-8",
 	}}
 	if exec.Command("python3", "-c", "import awscli.clidriver").Run() != nil {

@@ -80,6 +80,9 @@ type Options struct {
 	// Without keys, and with AnyAuth, every request is taken.
 	Keys    map[string]string
 	AnyAuth bool
+	// Accounts are the accounts of access keys that are not AccountID's. Each has its own
+	// resources; the data plane sees those of all.
+	Accounts map[string]string
 	// StateDir is the folder of the state file; empty keeps everything in memory.
 	StateDir string
 	// NoDefaultVPC starts a new state without the default VPC that an AWS account has.
@@ -116,6 +119,14 @@ func (o Options) Validate() error {
 			return errors.New("an access key or its secret is empty")
 		}
 	}
+	for k, id := range o.Accounts {
+		if !accountForm.MatchString(id) {
+			return fmt.Errorf("account id %q of key %s is not twelve digits", id, k)
+		}
+		if o.Keys[k] == "" && len(o.Keys) > 0 && !o.AnyAuth {
+			return fmt.Errorf("the key %s of account %s has no secret", k, id)
+		}
+	}
 	return nil
 }
 
@@ -133,10 +144,10 @@ type Server struct {
 	broker   broker
 	patterns patternCache
 
-	mu   sync.RWMutex // mu guards what follows
-	s    *state
-	snap *Snapshot   // of s.gen, or older
-	past []pastState // oldest first, only with a lag
+	mu       sync.RWMutex // mu guards what follows
+	s        *state       // of the first account
+	accounts []*account
+	snap     *Snapshot // of s.gen, or older
 }
 
 type pastState struct {
@@ -191,32 +202,41 @@ func (v *Server) open() error {
 		if v.store, err = openStore(v.o.StateDir); err != nil {
 			return err
 		}
-		if v.s, err = v.store.load(v.o.Random, v.bookOptions()); err != nil {
+		list, err := v.store.load(v.o.Random, v.bookOptions(""))
+		if err != nil {
 			v.store.close()
 			return err
 		}
-		if v.s != nil {
-			v.o.Region, v.o.AccountID = v.s.meta.Region, v.s.meta.AccountID
-			return nil
+		for _, s := range list {
+			v.accounts = append(v.accounts, &account{s: s})
 		}
 	}
-	v.s = newState(meta{Region: v.o.Region, AccountID: v.o.AccountID}, v.o.Random)
-	v.s.meta.PageKey = make([]byte, 16)
-	v.s.rand(v.s.meta.PageKey)
-	if v.s.book, err = mirror.NewBook(v.bookOptions(), mirror.BookState{}); err != nil {
+	had := len(v.accounts)
+	if had > 0 {
+		v.s = v.accounts[0].s
+		v.o.Region, v.o.AccountID = v.s.meta.Region, v.s.meta.AccountID
+	} else {
+		if v.s, err = v.beginState(v.o.AccountID); err != nil {
+			return err
+		}
+		v.accounts = []*account{{s: v.s}}
+	}
+	if err := v.addAccounts(); err != nil {
 		return err
 	}
-	if !v.o.NoDefaultVPC {
-		v.s.createDefaultVPC(v.o.Now())
+	if had == len(v.accounts) {
+		return nil
 	}
-	v.s.changed = true
-	v.s.commit()
+	if had > 0 {
+		v.s.gen++ // for the new accounts
+	}
 	return v.sync(v.s.gen)
 }
 
-func (v *Server) bookOptions() mirror.BookOptions {
+// bookOptions are those of the book of an account.
+func (v *Server) bookOptions(id string) mirror.BookOptions {
 	return mirror.BookOptions{
-		AccountID: v.o.AccountID, Quotas: v.o.Quotas, Switches: v.o.Switches,
+		AccountID: id, Quotas: v.o.Quotas, Switches: v.o.Switches,
 		Random: func(b []byte) {
 			if _, err := io.ReadFull(v.o.Random, b); err != nil {
 				panic("random source: " + err.Error())
@@ -233,7 +253,7 @@ func (v *Server) sync(gen uint64) error {
 	return v.store.sync(gen, func() ([]byte, uint64, error) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		b, err := v.s.encode()
+		b, err := v.s.encode(v.others()...)
 		return b, v.s.gen, err
 	})
 }
@@ -255,7 +275,7 @@ func (v *Server) Snapshot() *Snapshot {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.snap == nil || v.snap.Generation != v.s.gen {
-		v.snap = v.s.snapshot(v.snap)
+		v.snap = v.merged(v.snap)
 	}
 	return v.snap
 }

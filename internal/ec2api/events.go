@@ -369,6 +369,7 @@ func (c *call) untagRule() *Error {
 
 // event is an event on its way to the rules.
 type event struct {
+	account      string
 	source, kind string
 	resources    []string
 	detail       any
@@ -377,7 +378,7 @@ type event struct {
 
 // emit lets an event happen when the action has succeeded.
 func (c *call) emit(e event) {
-	e.at = c.now
+	e.at, e.account = c.now, c.s.meta.AccountID
 	c.events = append(c.events, e)
 }
 
@@ -407,11 +408,11 @@ func (c *call) stateChanged(id string, states ...InstanceState) {
 	}
 }
 
-// listening tells whether any rule could take an event.
-func (v *Server) listening() bool {
+// listening tells whether any rule of an account could take an event.
+func (v *Server) listening(account string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.s.rules.count() > 0
+	return v.account(account).s.rules.count() > 0
 }
 
 // publish gives an event to the queues of the rules that match it, and returns its id.
@@ -423,7 +424,7 @@ func (v *Server) publish(e event) string {
 		e.resources = []string{}
 	}
 	text, err := json.Marshal(envelope{
-		Version: "0", ID: id, Kind: e.kind, Source: e.source, Account: v.s.meta.AccountID, Time: e.at.UTC().Format(time.RFC3339), Region: v.s.meta.Region, Resources: e.resources, Detail: e.detail,
+		Version: "0", ID: id, Kind: e.kind, Source: e.source, Account: e.account, Time: e.at.UTC().Format(time.RFC3339), Region: v.s.meta.Region, Resources: e.resources, Detail: e.detail,
 	})
 	if err != nil {
 		return id
@@ -432,7 +433,7 @@ func (v *Server) publish(e event) string {
 	if err != nil {
 		return id
 	}
-	for _, r := range v.s.rules.all() {
+	for _, r := range v.account(e.account).s.rules.all() {
 		if r.State == "DISABLED" || r.Pattern == "" {
 			continue
 		}
@@ -440,7 +441,7 @@ func (v *Server) publish(e event) string {
 			continue
 		}
 		for _, t := range r.Targets {
-			q := v.s.queues.get(t.ARN)
+			q := v.anyQueue(t.ARN)
 			if q == nil {
 				continue
 			}
@@ -499,7 +500,7 @@ func (c *call) putEvents() *Error {
 		case c.bus(n.str("EventBusName")) != nil:
 			refuse("InvalidArgument", "The event bus does not exist.")
 		default:
-			e := event{source: n.str("Source"), kind: n.str("DetailType"), resources: n.strs("Resources"), detail: detail, at: c.now}
+			e := event{account: c.who.account, source: n.str("Source"), kind: n.str("DetailType"), resources: n.strs("Resources"), detail: detail, at: c.now}
 			if t, err := parseTime(n.str("Time")); err == nil {
 				e.at = t
 			}

@@ -61,7 +61,7 @@ func FuzzEC2Query(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := decodeState(b, v.o.Random, v.bookOptions()); err != nil {
+			if _, err := decodeState(b, v.o.Random, v.bookOptions("")); err != nil {
 				t.Fatalf("the state cannot be read again: %v", err)
 			}
 		}

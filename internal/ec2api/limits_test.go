@@ -121,11 +121,11 @@ func TestOldestGoFirst(t *testing.T) {
 		t.Errorf("%d sessions are kept", n)
 	}
 	v.s.commit()
-	v.past = make([]pastState, maxLagStates)
-	for i := range v.past {
-		v.past[i] = pastState{at: now, s: v.s}
+	v.accounts[0].past = make([]pastState, maxLagStates)
+	for i := range v.accounts[0].past {
+		v.accounts[0].past[i] = pastState{at: now, s: v.s}
 	}
-	if err := v.keepPast(now); err != nil || len(v.past) != maxLagStates {
-		t.Errorf("%d old states are kept (%v)", len(v.past), err)
+	if err := v.keepPast(v.accounts[0], now); err != nil || len(v.accounts[0].past) != maxLagStates {
+		t.Errorf("%d old states are kept (%v)", len(v.accounts[0].past), err)
 	}
 }

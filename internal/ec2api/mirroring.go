@@ -58,18 +58,26 @@ func (c *call) booked(err error) *Error {
 }
 
 // network is the state as the book sees it: mirror.World.
-type network struct{ s *state }
+type network struct {
+	v *Server
+	s *state
+}
 
 func (n network) Interface(id string) (mirror.Interface, bool) {
-	e := n.s.enis.get(id)
+	s, e := n.s, n.s.enis.get(id)
+	for _, a := range n.v.accounts { // that of a shared target may be another account's
+		if e == nil {
+			s, e = a.s, a.s.enis.get(id)
+		}
+	}
 	if e == nil {
 		return mirror.Interface{}, false
 	}
 	m := e.mirror()
-	if v := n.s.vpcs.get(e.VPC); v != nil {
+	if v := s.vpcs.get(e.VPC); v != nil {
 		m.VPCCIDRs = v.prefixes()
 	}
-	if i := n.s.instances.get(m.InstanceID); i != nil {
+	if i := s.instances.get(m.InstanceID); i != nil {
 		m.InstanceType = i.Type
 	}
 	return m, true
@@ -85,7 +93,22 @@ func (n network) GatewayEndpoint(id string) bool {
 	return e != nil && e.Type == "GatewayLoadBalancer"
 }
 
-func (n network) SharedTarget(string) (mirror.SharedTarget, bool) {
+func (n network) SharedTarget(id string) (mirror.SharedTarget, bool) {
+	for _, a := range n.v.accounts {
+		t, ok := a.s.book.Target(id)
+		if !ok || a.s == n.s || !a.s.shares(id, n.s.meta.AccountID) {
+			continue
+		}
+		sources := map[string]bool{}
+		for _, b := range n.v.accounts {
+			for _, x := range b.s.book.Sessions() {
+				if b.s != n.s && x.TargetID == id {
+					sources[x.NetworkInterfaceID] = true
+				}
+			}
+		}
+		return mirror.SharedTarget{Target: t, OtherSources: len(sources)}, true
+	}
 	return mirror.SharedTarget{}, false
 }
 
@@ -114,7 +137,7 @@ func (c *call) createTarget() *Error {
 	if fault != nil {
 		return fault
 	}
-	t, err := c.s.book.CreateTarget(network{c.s}, mirror.CreateTargetParams{
+	t, err := c.s.book.CreateTarget(network{c.v, c.s}, mirror.CreateTargetParams{
 		NetworkInterfaceID: c.in.str("NetworkInterfaceId"), NetworkLoadBalancerARN: c.in.str("NetworkLoadBalancerArn"),
 		GatewayLoadBalancerEndpointID: c.in.str("GatewayLoadBalancerEndpointId"), Description: c.in.str("Description"),
 		Tags: tags, ClientToken: c.in.str("ClientToken"),
@@ -196,7 +219,7 @@ func listBook[T any](c *call, rows []*row[T], attr attributes[T], set string, wr
 }
 
 func (c *call) describeTargets() *Error {
-	rows, err := chosen(c.in.strs("TrafficMirrorTargetId"), c.s.book.Targets(), func(t *mirror.Target) string { return t.ID }, mirror.CodeTargetNotFound, "TrafficMirrorTarget")
+	rows, err := chosen(c.in.strs("TrafficMirrorTargetId"), append(c.s.book.Targets(), c.v.sharedTargets(c.s)...), func(t *mirror.Target) string { return t.ID }, mirror.CodeTargetNotFound, "TrafficMirrorTarget")
 	if err != nil {
 		return err
 	}
@@ -401,7 +424,7 @@ func (c *call) createSession() *Error {
 	if fault != nil {
 		return fault
 	}
-	s, err := c.s.book.CreateSession(network{c.s}, mirror.CreateSessionParams{
+	s, err := c.s.book.CreateSession(network{c.v, c.s}, mirror.CreateSessionParams{
 		NetworkInterfaceID: c.in.str("NetworkInterfaceId"), TargetID: c.in.str("TrafficMirrorTargetId"), FilterID: c.in.str("TrafficMirrorFilterId"),
 		Number: c.in.numPtr("SessionNumber"), PacketLength: c.in.numPtr("PacketLength"), VNI: c.in.numPtr("VirtualNetworkId"),
 		Description: c.in.str("Description"), Tags: tags, ClientToken: c.in.str("ClientToken"),
@@ -431,7 +454,7 @@ func (c *call) writeSession(s *mirror.Session) {
 }
 
 func (c *call) modifySession() *Error {
-	s, err := c.s.book.ModifySession(network{c.s}, mirror.ModifySessionParams{
+	s, err := c.s.book.ModifySession(network{c.v, c.s}, mirror.ModifySessionParams{
 		SessionID: c.in.str("TrafficMirrorSessionId"), TargetID: c.optional("TrafficMirrorTargetId"), FilterID: c.optional("TrafficMirrorFilterId"),
 		Number: c.in.numPtr("SessionNumber"), PacketLength: c.in.numPtr("PacketLength"), VNI: c.in.numPtr("VirtualNetworkId"),
 		Description: c.optional("Description"), RemoveFields: c.in.strs("RemoveField"),
@@ -450,7 +473,7 @@ func (c *call) deleteSession() *Error {
 }
 
 func (c *call) describeSessions() *Error {
-	rows, err := chosen(c.in.strs("TrafficMirrorSessionId"), c.s.book.Sessions(), func(s *mirror.Session) string { return s.ID }, mirror.CodeSessionNotFound, "TrafficMirrorSession")
+	rows, err := chosen(c.in.strs("TrafficMirrorSessionId"), append(c.s.book.Sessions(), c.v.foreignSessions(c.s)...), func(s *mirror.Session) string { return s.ID }, mirror.CodeSessionNotFound, "TrafficMirrorSession")
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,12 @@ func peeringActions() []action {
 // Peering connects two VPCs.
 type Peering struct {
 	Resource
-	Requester string    `json:"requester"` // VPC
-	Accepter  string    `json:"accepter"`
-	State     string    `json:"state"` // pending-acceptance, active, rejected, deleted, failed
-	StateAt   time.Time `json:"stateAt"`
+	Requester string `json:"requester"` // VPC
+	Accepter  string `json:"accepter"`
+	// AccepterOwner is the account of Accepter; OwnerID is that of Requester.
+	AccepterOwner string    `json:"accepterOwner"`
+	State         string    `json:"state"` // pending-acceptance, active, rejected, deleted, failed
+	StateAt       time.Time `json:"stateAt"`
 	// DNS of the one side answers the other.
 	RequesterDNS bool `json:"requesterDns,omitempty"`
 	AccepterDNS  bool `json:"accepterDns,omitempty"`
@@ -86,10 +88,11 @@ func (c *call) createPeering() *Error {
 	if r := c.in.or("PeerRegion", c.s.meta.Region); r != c.s.meta.Region {
 		return errorf("InvalidParameterValue", "This endpoint has no region but %s", c.s.meta.Region)
 	}
-	if o := c.in.or("PeerOwnerId", c.s.meta.AccountID); o != c.s.meta.AccountID {
-		return errorf("InvalidParameterValue", "This endpoint has no VPCs of account %s", clip(o))
+	other := c.v.account(c.in.or("PeerOwnerId", c.s.meta.AccountID))
+	if other == nil {
+		return errorf("InvalidParameterValue", "This endpoint has no account %s", clip(c.in.str("PeerOwnerId")))
 	}
-	to, err := c.vpc(c.in.str("PeerVpcId"))
+	to, err := find(other.s.vpcs, c.in.str("PeerVpcId"), vpcIDs())
 	if err != nil {
 		return err
 	}
@@ -105,7 +108,7 @@ func (c *call) createPeering() *Error {
 			return errorf("VpcPeeringConnectionAlreadyExists", "A VPC peering connection between %s and %s exists: %s", from.ID, to.ID, o.ID)
 		}
 	}
-	p := &Peering{Resource: c.s.res(c.s.newID("pcx-"), c.now, tags), Requester: from.ID, Accepter: to.ID, State: "pending-acceptance", StateAt: c.stamp()}
+	p := &Peering{Resource: c.s.res(c.s.newID("pcx-"), c.now, tags), Requester: from.ID, Accepter: to.ID, AccepterOwner: to.OwnerID, State: "pending-acceptance", StateAt: c.stamp()}
 	for _, a := range from.prefixes() {
 		for _, b := range to.prefixes() {
 			if a.Overlaps(b) {
@@ -114,6 +117,13 @@ func (c *call) createPeering() *Error {
 		}
 	}
 	c.s.peerings.put(p)
+	if other.s != c.s { // each side has the connection, with its own tags
+		twin := *p
+		twin.Tags = nil
+		other.s.seq++
+		twin.Seq = other.s.seq
+		other.s.peerings.put(&twin)
+	}
 	c.x.group("vpcPeeringConnection", func() { c.writePeering(p, "initiating-request") })
 	return nil
 }
@@ -124,6 +134,9 @@ func (c *call) answerPeering(to string) *Error {
 	if err != nil {
 		return err
 	}
+	if other := old.OwnerID != c.s.meta.AccountID; to == "active" && !other && old.AccepterOwner != c.s.meta.AccountID {
+		return errorf("OperationNotPermitted", "User %s cannot accept peering %s", c.s.meta.AccountID, old.ID)
+	}
 	ok := old.State == "pending-acceptance" || to == "deleted" && (old.State == "active" || old.State == "deleted")
 	if !ok {
 		return errorf("InvalidStateTransition", "Invalid state transition for %s, attempted to transition from %s to %s", old.ID, old.State, to)
@@ -131,10 +144,7 @@ func (c *call) answerPeering(to string) *Error {
 	p := *old
 	if p.State != to {
 		p.State, p.StateAt = to, c.stamp()
-		c.s.peerings.put(&p)
-		if to == "deleted" {
-			c.s.routesGone(p.ID)
-		}
+		c.putPeering(&p)
 	}
 	if to == "active" {
 		c.x.group("vpcPeeringConnection", func() { c.writePeering(&p, "provisioning") })
@@ -142,6 +152,23 @@ func (c *call) answerPeering(to string) *Error {
 	}
 	c.x.yes("return", true)
 	return nil
+}
+
+// putPeering changes a connection on both sides, and the routes to one that is deleted.
+func (c *call) putPeering(p *Peering) {
+	for _, id := range []string{p.OwnerID, p.AccepterOwner} {
+		a := c.v.account(id)
+		if a == nil || a.s.peerings.get(p.ID) == nil {
+			continue
+		}
+		side := *p
+		had := a.s.peerings.get(p.ID).Resource
+		side.Resource = had
+		a.s.peerings.put(&side)
+		if p.State == "deleted" {
+			a.s.routesGone(p.ID)
+		}
+	}
 }
 
 func peeringMessage(state string) string {
@@ -166,14 +193,14 @@ func (c *call) writePeering(p *Peering, state string) {
 	x := c.x
 	x.str("vpcPeeringConnectionId", p.ID)
 	for _, side := range []struct {
-		name, vpc string
-		dns       bool
-	}{{"requesterVpcInfo", p.Requester, p.RequesterDNS}, {"accepterVpcInfo", p.Accepter, p.AccepterDNS}} {
+		name, vpc, owner string
+		dns              bool
+	}{{"requesterVpcInfo", p.Requester, p.OwnerID, p.RequesterDNS}, {"accepterVpcInfo", p.Accepter, p.AccepterOwner, p.AccepterDNS}} {
 		x.group(side.name, func() {
-			x.str("ownerId", p.OwnerID)
+			x.str("ownerId", side.owner)
 			x.str("vpcId", side.vpc)
 			x.str("region", c.s.meta.Region)
-			if v := c.s.vpcs.get(side.vpc); v != nil {
+			if v := c.anyVPC(side.vpc); v != nil {
 				x.str("cidrBlock", v.CIDRs[0].CIDR.String())
 				eachXML(x, "cidrBlockSet", v.CIDRs, func(a CIDRAssociation) { x.str("cidrBlock", a.CIDR.String()) })
 				if len(v.IPv6) > 0 {
@@ -185,7 +212,7 @@ func (c *call) writePeering(p *Peering, state string) {
 	}
 	message := peeringMessage(state)
 	if strings.HasSuffix(message, " ") {
-		message += p.OwnerID
+		message += map[bool]string{true: c.s.meta.AccountID, false: p.AccepterOwner}[state == "deleted"]
 	}
 	x.group("status", func() { x.str("code", state); x.str("message", message) })
 	if p.State == "pending-acceptance" {
@@ -214,7 +241,7 @@ func (c *call) modifyPeering() *Error {
 			*dns = n.yesOr("AllowDnsResolutionFromRemoteVpc", *dns)
 		}
 	}
-	c.s.peerings.put(&p)
+	c.putPeering(&p)
 	if c.in.has("AccepterPeeringConnectionOptions") {
 		c.x.group("accepterPeeringConnectionOptions", func() { c.writePeeringOptions(p.AccepterDNS) })
 	}
@@ -236,11 +263,11 @@ func (c *call) describePeerings() *Error {
 		}
 		side, field, _ := strings.Cut(name, "-vpc-info.")
 		id := map[string]string{"requester": p.Requester, "accepter": p.Accepter}[side]
-		switch v := c.s.vpcs.get(id); field {
+		switch v := c.anyVPC(id); field {
 		case "vpc-id":
 			return one(id), true
 		case "owner-id":
-			return one(p.OwnerID), true
+			return one(map[string]string{"requester": p.OwnerID, "accepter": p.AccepterOwner}[side]), true
 		case "cidr-block":
 			if v == nil {
 				return nil, true

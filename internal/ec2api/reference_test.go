@@ -48,6 +48,7 @@ func reference(t *testing.T) []byte {
 		{serviceSTS, "STS (2011-06-15)", "Everybody with a key may be any role of the endpoint's account."},
 		{serviceCloudWatch, "CloudWatch (2010-08-01)", "In CBOR (Smithy RPC v2), JSON and the Query protocol. Values come from the data plane."},
 		{serviceAutoScaling, "Auto Scaling (2011-01-01)", "Groups of launch templates, or of what an instance is made of. A group has the size it wants at once, and replaces instances that are terminated."},
+		{serviceRAM, "Resource Access Manager (2018-01-04)", "Traffic mirror targets are shared between the accounts of the endpoint (`--account-key KEY=ACCOUNT`): the consumer sees the target and makes sessions to it, the owner sees those sessions, and without the share they are inactive."},
 		{serviceSQS, "SQS (2012-11-05)", "In JSON and, for clients from before 2023, the Query protocol. Standard queues; messages are in memory and do not outlive the endpoint. Policies are kept and not enforced: EventBridge may send to every queue."},
 		{serviceEvents, "EventBridge (2015-10-07)", "In JSON. Rules of the default bus with queues as targets. The endpoint itself lets happen: `EC2 Instance State-change Notification` when instances are run, started, stopped and terminated, and `AWS API Call via CloudTrail` for each EC2 call that changes something and succeeds. Patterns: exact values, `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `cidr`, `exists`, `numeric`, `anything-but`, `$or`."},
 	} {

@@ -1,6 +1,8 @@
 package ec2api
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +33,7 @@ const (
 	serviceSQS         = "sqs"
 	serviceEvents      = "events"
 	serviceAutoScaling = "autoscaling"
+	serviceRAM         = "ram"
 	serviceIAM         = "iam" // has no actions: asked for, it says so
 )
 
@@ -39,6 +42,7 @@ type request struct {
 	r       *http.Request
 	id      string
 	body    []byte
+	payload []byte // what has the parameters: the body, or made of the query
 	form    map[string]string
 	service string
 	action  string
@@ -154,8 +158,11 @@ func hangUp(w http.ResponseWriter) {
 func contentType(q *request) string {
 	switch q.proto {
 	case protocolJSON:
-		if q.service == serviceEvents {
+		switch q.service {
+		case serviceEvents:
 			return "application/x-amz-json-1.1"
+		case serviceRAM:
+			return "application/json"
 		}
 		return "application/x-amz-json-1.0"
 	case protocolCBOR:
@@ -175,7 +182,7 @@ func (v *Server) read(w http.ResponseWriter, q *request) *Error {
 		}
 		return errorf("IncompleteBody", "The request body could not be read")
 	}
-	q.body = body
+	q.body, q.payload = body, body
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return errorf("MalformedQueryString", "The query string contains a syntax error")
@@ -195,6 +202,13 @@ func (v *Server) read(w http.ResponseWriter, q *request) *Error {
 		}
 		q.service, q.action = serviceCloudWatch, f[4]
 		return nil
+	case q.service == serviceRAM:
+		q.proto = protocolJSON
+		q.action = v.ramAction(r)
+		if r.Method == http.MethodDelete { // its parameters are in the query
+			q.payload, _ = json.Marshal(map[string]string{"resourceShareArn": query.Get("resourceShareArn"), "clientToken": query.Get("clientToken")})
+		}
+		return nil
 	case r.Header.Get("X-Amz-Target") != "":
 		q.proto = protocolJSON
 		var prefix string
@@ -210,6 +224,16 @@ func (v *Server) read(w http.ResponseWriter, q *request) *Error {
 		return nil
 	}
 	return v.readForm(q)
+}
+
+// ramAction finds the action that a path of RAM names in small letters.
+func (v *Server) ramAction(r *http.Request) string {
+	for name := range v.actions[serviceRAM] {
+		if strings.EqualFold(strings.Trim(r.URL.Path, "/"), name) {
+			return name
+		}
+	}
+	return strings.Trim(r.URL.Path, "/")
 }
 
 func (v *Server) readForm(q *request) *Error {
@@ -282,6 +306,7 @@ func serviceNames() []serviceName {
 		{serviceSQS, "sqs", "2012-11-05", "http://queue.amazonaws.com/doc/2012-11-05/"},
 		{serviceEvents, "events", "2015-10-07", ""},
 		{serviceAutoScaling, "autoscaling", "2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/"},
+		{serviceRAM, "ram", "2018-01-04", ""},
 		{serviceIAM, "iam", "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"},
 	}
 }
@@ -300,7 +325,7 @@ func (v *Server) authenticate(q *request) *Error {
 		if q.cred != nil {
 			q.who = v.user(q.cred.accessKey)
 			if t := v.session(q.cred.token); t != nil {
-				q.who = identity{accessKey: t.AccessKey, arn: t.ARN, userID: t.UserID}
+				q.who = t.identity()
 			}
 		}
 		return nil
@@ -318,7 +343,7 @@ func (v *Server) authenticate(q *request) *Error {
 		if !now.Before(t.Until) {
 			return authError(q, "ExpiredToken", "The security token included in the request is expired")
 		}
-		secret, who = t.Secret, identity{accessKey: t.AccessKey, arn: t.ARN, userID: t.UserID}
+		secret, who = t.Secret, t.identity()
 	}
 	if !q.cred.verify(q.r, q.body, secret) {
 		return authError(q, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
@@ -363,7 +388,8 @@ func authError(q *request, code, message string) *Error {
 
 // user is the identity of a configured key.
 func (v *Server) user(key string) identity {
-	return identity{accessKey: key, arn: "arn:aws:iam::" + v.o.AccountID + ":user/mirador", userID: "AIDAMIRADORMIRADORM"}
+	id := cmp.Or(v.o.Accounts[key], v.o.AccountID)
+	return identity{account: id, accessKey: key, arn: "arn:aws:iam::" + id + ":user/mirador", userID: "AIDAMIRADORMIRADORM"}
 }
 
 // run decodes a request, runs its action and returns the answer.
@@ -372,7 +398,7 @@ func (v *Server) run(q *request, act *action) ([]byte, *Error) {
 	var err *Error
 	switch {
 	case q.proto == protocolJSON:
-		c.in, err = decodeJSON(act.wire.in, q.body)
+		c.in, err = decodeJSON(act.wire.in, q.payload)
 	case q.proto == protocolCBOR:
 		c.in, err = decodeCBOR(act.wire.in, q.body)
 	case q.service == serviceSQS:
@@ -401,7 +427,7 @@ func (v *Server) run(q *request, act *action) ([]byte, *Error) {
 		}
 	}
 	body := c.answer()
-	if trailed(act) && v.listening() {
+	if trailed(act) && v.listening(q.who.account) {
 		c.events = append(c.events, v.trailEvent(q, c, body))
 	}
 	for _, e := range c.events {
@@ -441,21 +467,22 @@ func (v *Server) execute(c *call) (gen uint64, err *Error) {
 	if !c.act.write {
 		v.mu.RLock()
 		defer v.mu.RUnlock()
-		c.s = v.seen(c.now)
+		c.s = v.seen(v.account(c.who.account), c.now)
 		return 0, c.act.run(c)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.s = v.s
+	own := v.account(c.who.account)
+	c.s = own.s
 	c.s.reap(c.now)
-	if err := v.keepPast(c.now); err != nil {
+	if err := v.keepPast(own, c.now); err != nil {
 		return 0, err
 	}
 	// A bug in an action must not leave half of its changes behind.
 	done := false
 	defer func() {
 		if !done {
-			c.s.rollback()
+			v.rollback()
 		}
 	}()
 	if err := c.act.run(c); err != nil {
@@ -467,46 +494,44 @@ func (v *Server) execute(c *call) (gen uint64, err *Error) {
 		}
 	}
 	done = true
-	if changed := c.s.changed || len(c.s.gone) > 0; !changed {
-		c.s.commit()
-		return c.s.gen, nil // an answer to a repeated call waits for the first one's change
+	if !v.commit() {
+		return v.s.gen, nil // an answer to a repeated call waits for the first one's change
 	}
-	c.s.commit()
 	select {
 	case v.changed <- struct{}{}:
 	default:
 	}
-	return c.s.gen, nil
+	return v.s.gen, nil
 }
 
 // seen is the state that describes see.
-func (v *Server) seen(now time.Time) *state {
+func (v *Server) seen(a *account, now time.Time) *state {
 	if v.o.Lag <= 0 {
-		return v.s
+		return a.s
 	}
 	at := now.Add(-v.o.Lag)
-	for i := range v.past {
-		if v.past[i].at.After(at) {
-			return v.past[i].s
+	for i := range a.past {
+		if a.past[i].at.After(at) {
+			return a.past[i].s
 		}
 	}
-	return v.s
+	return a.s
 }
 
 // keepPast puts the present state aside before it changes, for describes that lag.
-func (v *Server) keepPast(now time.Time) *Error {
+func (v *Server) keepPast(a *account, now time.Time) *Error {
 	if v.o.Lag <= 0 {
 		return nil
 	}
 	old := now.Add(-v.o.Lag)
-	for len(v.past) > 0 && (!v.past[0].at.After(old) || len(v.past) >= maxLagStates) {
-		v.past = v.past[1:]
+	for len(a.past) > 0 && (!a.past[0].at.After(old) || len(a.past) >= maxLagStates) {
+		a.past = a.past[1:]
 	}
-	s, err := v.s.past(v.bookOptions())
+	s, err := a.s.past(v.bookOptions(a.s.meta.AccountID))
 	if err != nil {
 		return errorf("InternalError", "An internal error has occurred")
 	}
-	v.past = append(v.past, pastState{at: now, s: s})
+	a.past = append(a.past, pastState{at: now, s: s})
 	return nil
 }
 
@@ -522,6 +547,8 @@ func asService(service string, err *Error) *Error {
 			return err
 		case serviceEvents:
 			return &Error{Code: "ValidationException", Message: err.Message}
+		case serviceRAM:
+			return &Error{Code: "InvalidParameterException", Message: err.Message}
 		}
 		return &Error{Code: "ValidationError", Message: err.Message}
 	}
@@ -577,7 +604,11 @@ func (v *Server) writeError(w http.ResponseWriter, q *request, err *Error) {
 		case serviceSQS:
 			kind = "com.amazonaws.sqs#" + err.Code
 		}
-		w.Header().Set("X-Amzn-Query-Error", queryCode(err.Code)+";Sender")
+		if q.service == serviceRAM {
+			w.Header().Set("X-Amzn-Errortype", err.Code)
+		} else {
+			w.Header().Set("X-Amzn-Query-Error", queryCode(err.Code)+";Sender")
+		}
 		o := object{{"__type", kind}, {"message", err.Message}}
 		if q.proto == protocolCBOR {
 			w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")

@@ -35,6 +35,7 @@ type credential struct {
 
 // identity is who a request comes from.
 type identity struct {
+	account   string
 	accessKey string
 	arn       string
 	userID    string

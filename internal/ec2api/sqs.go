@@ -145,22 +145,29 @@ func queueMissing() *Error {
 // queue finds the queue that QueueUrl names: by the end of its path, as the endpoint has
 // more names than one.
 func (c *call) queue() (*Queue, *Error) {
-	s := c.s
-	if s == nil {
+	if c.s == nil {
 		c.v.mu.RLock()
 		defer c.v.mu.RUnlock()
-		s = c.v.s
 	}
 	url, _, _ := strings.Cut(c.in.str("QueueUrl"), "?")
 	f := strings.Split(strings.TrimSuffix(url, "/"), "/")
-	account := s.meta.AccountID
+	account := c.who.account
 	if len(f) > 1 && accountForm.MatchString(f[len(f)-2]) {
 		account = f[len(f)-2]
 	}
-	if q := s.queues.get(s.arn("sqs", account, f[len(f)-1])); q != nil {
+	if q := c.v.anyQueue(c.v.s.arn("sqs", account, f[len(f)-1])); q != nil {
 		return q, nil
 	}
 	return nil, queueMissing()
+}
+
+// ownQueue is queue for what only the owner may do.
+func (c *call) ownQueue() (*Queue, *Error) {
+	q, err := c.queue()
+	if err == nil && q.OwnerID != c.s.meta.AccountID {
+		return nil, &Error{Code: "AccessDenied", Message: "Access to the resource " + clip(c.in.str("QueueUrl")) + " is denied.", Status: 403}
+	}
+	return q, err
 }
 
 // arn makes the ARN of something in the endpoint's region.
@@ -216,7 +223,7 @@ func (q *Queue) attribute(name string) string {
 
 func (c *call) queueURLOf() *Error {
 	account := c.in.or("QueueOwnerAWSAccountId", c.s.meta.AccountID)
-	q := c.s.queues.get(c.s.arn("sqs", account, c.in.str("QueueName")))
+	q := c.v.anyQueue(c.s.arn("sqs", account, c.in.str("QueueName")))
 	if q == nil {
 		return queueMissing()
 	}
@@ -262,7 +269,7 @@ func (c *call) queueAttributes() *Error {
 }
 
 func (c *call) setQueueAttributes() *Error {
-	q, err := c.queue()
+	q, err := c.ownQueue()
 	if err != nil {
 		return err
 	}
@@ -313,7 +320,7 @@ func (c *call) listQueues() *Error {
 }
 
 func (c *call) deleteQueue() *Error {
-	q, err := c.queue()
+	q, err := c.ownQueue()
 	if err != nil {
 		return err
 	}
@@ -344,7 +351,7 @@ func pairTags(kids map[string]*node) ([]mirror.Tag, *Error) {
 }
 
 func (c *call) tagQueue() *Error {
-	q, err := c.queue()
+	q, err := c.ownQueue()
 	if err != nil {
 		return err
 	}
@@ -365,7 +372,7 @@ func untag(old []mirror.Tag, keys []string) []mirror.Tag {
 }
 
 func (c *call) untagQueue() *Error {
-	q, err := c.queue()
+	q, err := c.ownQueue()
 	if err != nil {
 		return err
 	}
@@ -550,7 +557,7 @@ func (c *call) receiveMessage() *Error {
 	}
 	if arn, after, ok := redrive(q.Attributes["RedrivePolicy"]); ok {
 		c.v.mu.RLock()
-		if d := c.v.s.queues.get(arn); d != nil {
+		if d := c.v.anyQueue(arn); d != nil {
 			r.dead, r.deadAt = d.key(), after
 		}
 		c.v.mu.RUnlock()

@@ -171,6 +171,8 @@ type meta struct {
 	Tokens []token `json:"tokens,omitempty"`
 	// Sessions are the temporary credentials that AssumeRole gave out.
 	Sessions []stsSession `json:"sessions,omitempty"`
+	// Organization: the accounts of the endpoint share without invitations.
+	Organization bool `json:"organization,omitempty"`
 }
 
 type token struct {
@@ -222,6 +224,7 @@ type state struct {
 	lists          *table[PrefixList, *PrefixList]
 	templates      *table[LaunchTemplate, *LaunchTemplate]
 	scaling        *table[ScalingGroup, *ScalingGroup]
+	sharing        *table[ResourceShare, *ResourceShare]
 	queues         *table[Queue, *Queue]
 	rules          *table[EventRule, *EventRule]
 
@@ -261,6 +264,7 @@ func newState(m meta, random io.Reader) *state {
 	s.lists = newTable[PrefixList](s, "prefix-list")
 	s.templates = newTable[LaunchTemplate](s, "launch-template")
 	s.scaling = newTable[ScalingGroup](s, "auto-scaling-group")
+	s.sharing = newTable[ResourceShare](s, "resource-share")
 	s.queues = newTable[Queue](s, "queue")
 	s.rules = newTable[EventRule](s, "event-rule")
 	return s

@@ -22,7 +22,7 @@ import (
 // the same answers.
 func TestStateSurvives(t *testing.T) {
 	dir := t.TempDir()
-	v, err := ec2api.New(ec2api.Options{StateDir: dir})
+	v, err := ec2api.New(ec2api.Options{StateDir: dir, Accounts: map[string]string{"other": consumerAccount}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestStateSurvives(t *testing.T) {
 	s := &story{t: t, base: h.URL}
 	s.playAll()
 	describes := []string{"DescribeVpcs", "DescribeSubnets", "DescribeSecurityGroups", "DescribeNetworkInterfaces", "DescribeInstances", "DescribeVolumes", "DescribeRouteTables", "DescribeNetworkAcls",
-		"DescribeTrafficMirrorTargets", "DescribeTrafficMirrorFilters", "DescribeTrafficMirrorSessions", "DescribeTags", "DescribeVpcEndpoints", "DescribeKeyPairs", "elbv2:DescribeLoadBalancers", "elbv2:DescribeTargetGroups"}
+		"DescribeTrafficMirrorTargets", "DescribeTrafficMirrorFilters", "DescribeTrafficMirrorSessions", "DescribeTags", "DescribeVpcEndpoints", "DescribeKeyPairs", "DescribeNatGateways", "DescribeVpcPeeringConnections", "elbv2:DescribeLoadBalancers", "elbv2:DescribeTargetGroups"}
 	want := map[string]string{}
 	for _, d := range describes {
 		want[d] = withoutID(s.do(d))

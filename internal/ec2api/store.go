@@ -66,7 +66,7 @@ func openStore(dir string) (*store, error) {
 func (d *store) close() error { return d.lock.Close() }
 
 // load reads the state file. It returns nil and no error when there is none.
-func (d *store) load(random io.Reader, o mirror.BookOptions) (*state, error) {
+func (d *store) load(random io.Reader, o mirror.BookOptions) ([]*state, error) {
 	path := filepath.Join(d.dir, stateName)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -80,15 +80,17 @@ func (d *store) load(random io.Reader, o mirror.BookOptions) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	s, err := decodeState(b, random, o)
+	list, err := decodeState(b, random, o)
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w; the one before it is %s.bak", ErrState, path, err, path)
 	}
-	d.written = s.gen
-	return s, nil
+	d.written = list[0].gen
+	return list, nil
 }
 
-func decodeState(b []byte, random io.Reader, o mirror.BookOptions) (*state, error) {
+// decodeState reads a state file: the states of its accounts. A line "account" ends the
+// resources of one account and begins another's.
+func decodeState(b []byte, random io.Reader, o mirror.BookOptions) ([]*state, error) {
 	first, body, ok := bytes.Cut(b, []byte("\n"))
 	var head stateHead
 	if !ok || json.Unmarshal(first, &head) != nil || head.Format != "mirador-ec2api" {
@@ -103,42 +105,65 @@ func decodeState(b []byte, random io.Reader, o mirror.BookOptions) (*state, erro
 	if crc := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)); crc != head.CRC {
 		return nil, errors.New("checksum is wrong")
 	}
-	s := newState(meta{}, random)
-	s.gen = head.Gen
-	kinds := map[string]tabler{}
-	for _, t := range s.tables {
-		kinds[t.name()] = t
-	}
-	var book mirror.BookState
+	list := []*reading{newReading(random, head.Gen)}
 	for n, line := range bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n")) {
 		var l stateLine
 		err := json.Unmarshal(line, &l)
 		switch {
 		case err != nil:
-		case l.Kind == "meta":
-			err = json.Unmarshal(l.Value, &s.meta)
-		case l.Kind == "mirroring":
-			err = json.Unmarshal(l.Value, &book)
-		case kinds[l.Kind] != nil:
-			err = kinds[l.Kind].load(l.Value)
+		case l.Kind == "account":
+			list = append(list, newReading(random, head.Gen))
 		default:
-			err = fmt.Errorf("unknown kind %q", l.Kind)
+			err = list[len(list)-1].line(l)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n+2, err)
 		}
 	}
-	s.indexAddrs()
-	o.AccountID = s.meta.AccountID
-	var err error
-	if s.book, err = mirror.NewBook(o, book); err != nil {
-		return nil, fmt.Errorf("mirroring: %w", err)
+	var out []*state
+	for _, r := range list {
+		r.s.indexAddrs()
+		o.AccountID = r.s.meta.AccountID
+		var err error
+		if r.s.book, err = mirror.NewBook(o, r.book); err != nil {
+			return nil, fmt.Errorf("mirroring: %w", err)
+		}
+		out = append(out, r.s)
 	}
-	return s, nil
+	return out, nil
 }
 
-// encode writes s. Only lines of what has changed are made anew.
-func (s *state) encode() ([]byte, error) {
+// reading is a state on its way out of a file.
+type reading struct {
+	s     *state
+	book  mirror.BookState
+	kinds map[string]tabler
+}
+
+func newReading(random io.Reader, gen uint64) *reading {
+	r := &reading{s: newState(meta{}, random), kinds: map[string]tabler{}}
+	r.s.gen = gen
+	for _, t := range r.s.tables {
+		r.kinds[t.name()] = t
+	}
+	return r
+}
+
+func (r *reading) line(l stateLine) error {
+	switch {
+	case l.Kind == "meta":
+		return json.Unmarshal(l.Value, &r.s.meta)
+	case l.Kind == "mirroring":
+		return json.Unmarshal(l.Value, &r.book)
+	case r.kinds[l.Kind] != nil:
+		return r.kinds[l.Kind].load(l.Value)
+	}
+	return fmt.Errorf("unknown kind %q", l.Kind)
+}
+
+// encode writes s, and the states of other accounts after it. Only lines of what has
+// changed are made anew.
+func (s *state) encode(others ...*state) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(s.size + s.size/8 + 1<<12)
 	lines := 0
@@ -150,22 +175,14 @@ func (s *state) encode() ([]byte, error) {
 		b.WriteString("}\n")
 		lines++
 	}
-	m, err := json.Marshal(s.meta)
-	if err != nil {
+	if err := s.lines(add); err != nil {
 		return nil, err
 	}
-	add("meta", m)
-	if s.bookLine == nil {
-		if s.bookLine, err = json.Marshal(s.book.State()); err != nil {
+	for _, o := range others {
+		add("account", []byte(`"`+o.meta.AccountID+`"`))
+		if err := o.lines(add); err != nil {
 			return nil, err
 		}
-	}
-	add("mirroring", s.bookLine)
-	for _, t := range s.tables {
-		if err := t.refresh(); err != nil {
-			return nil, err
-		}
-		t.each(func(line []byte) { add(t.name(), line) })
 	}
 	body := b.Bytes()
 	s.size = len(body)
@@ -177,6 +194,28 @@ func (s *state) encode() ([]byte, error) {
 		return nil, err
 	}
 	return append(append(head, '\n'), body...), nil
+}
+
+// lines gives the lines of one account to add.
+func (s *state) lines(add func(kind string, line []byte)) error {
+	m, err := json.Marshal(s.meta)
+	if err != nil {
+		return err
+	}
+	add("meta", m)
+	if s.bookLine == nil {
+		if s.bookLine, err = json.Marshal(s.book.State()); err != nil {
+			return err
+		}
+	}
+	add("mirroring", s.bookLine)
+	for _, t := range s.tables {
+		if err := t.refresh(); err != nil {
+			return err
+		}
+		t.each(func(line []byte) { add(t.name(), line) })
+	}
+	return nil
 }
 
 // sync returns when the generation gen is on disk. encode is called to get the newest

@@ -48,6 +48,12 @@ func (v *Server) session(token string) *stsSession {
 	return nil
 }
 
+// identity is who a session acts as.
+func (t *stsSession) identity() identity {
+	f := strings.Split(t.ARN, ":")
+	return identity{account: f[4], accessKey: t.AccessKey, arn: t.ARN, userID: t.UserID}
+}
+
 // newSession makes temporary credentials. Sessions that are over make place for it.
 func (c *call) newSession(arn, userID string, life time.Duration) stsSession {
 	var b [64]byte
@@ -56,13 +62,15 @@ func (c *call) newSession(arn, userID string, life time.Duration) stsSession {
 		AccessKey: "ASIA" + base32.StdEncoding.EncodeToString(b[:10]), Secret: base64.StdEncoding.EncodeToString(b[10:40]),
 		Token: base64.StdEncoding.EncodeToString(b[16:]), ARN: arn, UserID: userID, Until: c.stamp().Add(life),
 	}
-	old := c.s.meta.Sessions
-	c.s.undo = append(c.s.undo, func() { c.s.meta.Sessions = old })
+	// The first account keeps the sessions of all.
+	first := c.v.s
+	old := first.meta.Sessions
+	first.undo = append(first.undo, func() { first.meta.Sessions = old })
 	list := slices.DeleteFunc(slices.Clone(old), func(o stsSession) bool { return o.Until.Before(c.now) })
 	if len(list) >= maxSessions {
 		list = list[1:]
 	}
-	c.s.meta.Sessions, c.s.changed = append(list, s), true
+	first.meta.Sessions, first.changed = append(list, s), true
 	return s
 }
 
@@ -84,11 +92,11 @@ func (c *call) assumeRole() *Error {
 		return errorf("ValidationError", "%s is invalid", clip(c.in.str("RoleArn")))
 	case !sessionForm.MatchString(name):
 		return errorf("ValidationError", "1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*", clip(name))
-	case m[1] != c.s.meta.AccountID:
+	case c.v.account(m[1]) == nil:
 		return &Error{Code: "AccessDenied", Message: "User: " + c.who.arn + " is not authorized to perform: sts:AssumeRole on resource: " + c.in.str("RoleArn"), Status: 403}
 	}
 	role := m[2][strings.LastIndexByte(m[2], '/')+1:]
-	arn := "arn:aws:sts::" + c.s.meta.AccountID + ":assumed-role/" + role + "/" + name
+	arn := "arn:aws:sts::" + m[1] + ":assumed-role/" + role + "/" + name
 	id := strings.ToUpper(nameID("AROA", role)) + ":" + name
 	s := c.newSession(arn, id, time.Duration(c.in.num("DurationSeconds", 3600))*time.Second)
 	c.writeCredentials(s)

@@ -23,9 +23,9 @@ func (v *Server) trailEvent(q *request, c *call, body []byte) event {
 	if err != nil {
 		host = q.r.RemoteAddr
 	}
-	account := v.AccountID()
+	account := q.who.account
 	return event{
-		source: "aws.ec2", kind: "AWS API Call via CloudTrail", at: c.now,
+		account: account, source: "aws.ec2", kind: "AWS API Call via CloudTrail", at: c.now,
 		detail: map[string]any{
 			"eventVersion": "1.11",
 			"userIdentity": map[string]any{"type": "IAMUser", "principalId": q.who.userID, "arn": q.who.arn, "accountId": account, "accessKeyId": q.who.accessKey},

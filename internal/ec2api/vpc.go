@@ -234,8 +234,7 @@ func (c *call) deleteVPC() *Error {
 		if (p.Requester == v.ID || p.Accepter == v.ID) && p.State != "deleted" {
 			n := *p
 			n.State, n.StateAt = "deleted", c.stamp()
-			c.s.peerings.put(&n)
-			c.s.routesGone(p.ID)
+			c.putPeering(&n)
 		}
 	}
 	c.s.vpcs.del(v.ID)
