@@ -116,8 +116,9 @@ func TestBounds(t *testing.T) {
 	}
 	attrs := strings.Repeat(str("k")+str("v"), mysql.MaxAttributes+5)
 	b := le32(base|attribute) + le32(1) + "\x21" + zeros(23) + "joe\x00\x00p\x00" + str(attrs)
-	if got := records(t, run(t, nil, 0, piece{down, hello(all, "8.0")}, piece{up, pkt(1, b)})); strings.Count(got, `"name":"k"`) != mysql.MaxAttributes {
-		t.Errorf("attributes: %s", got)
+	r := run(t, nil, 0, piece{down, hello(all, "8.0")}, piece{up, pkt(1, b)})
+	if got := records(t, r); strings.Count(got, `"name":"k"`) != mysql.MaxAttributes || r.Hits(t, "mysql", "attributes") != 1 {
+		t.Errorf("attributes: counted %d times: %s", r.Hits(t, "mysql", "attributes"), got)
 	}
 	// The oldest of the prepared statements is forgotten: its rows are counted only.
 	var ps []piece
@@ -129,6 +130,9 @@ func TestBounds(t *testing.T) {
 	}
 	if got := values(t, "mysql.rows", down, then(intro, ps...)...); !slices.Equal(got, []string{"71"}) {
 		t.Errorf("rows of a statement that is forgotten, and of one that is not: %q", got)
+	}
+	if n := run(t, nil, 0, then(intro, ps...)...).Hits(t, "mysql", "statements"); n != 1 {
+		t.Errorf("%d statements were counted as forgotten", n)
 	}
 	// Of a wide result the rows are counted.
 	wide := append(append([]string{"\xfc" + le16(mysql.MaxTypes+1)}, slices.Repeat([]string{column("a", 3, 0)}, mysql.MaxTypes+1)...), eofBody(2), "\x00"+zeros(2000), eofBody(2))

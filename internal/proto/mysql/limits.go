@@ -1,5 +1,7 @@
 package mysql
 
+import "mirador/internal/proto"
+
 const (
 	// MaxMessage is how much of one packet is looked at; the rest is skipped and
 	// counted. Statements beyond it are rare, and packets may have 16 MiB.
@@ -29,3 +31,13 @@ const (
 	// 110 bytes.
 	maxGreeting = 512
 )
+
+// What is counted when it meets a bound, indexes into Protocol.Limits.
+const (
+	limitStatements proto.LimitID = iota
+	limitAttributes
+)
+
+func limitNames() []string {
+	return []string{"statements", "attributes"}
+}

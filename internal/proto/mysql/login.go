@@ -156,6 +156,9 @@ func (p *parser) readLogin(seq uint8, b []byte, size int) {
 	if !ok {
 		t.AddEvent(EventMalformedRequest)
 	}
+	if len(l.Attributes) >= MaxAttributes {
+		p.c.Limit(limitAttributes)
+	}
 	if l.TLS {
 		p.answer(t)
 		p.over = true

@@ -51,6 +51,7 @@ func Protocol() *proto.Protocol {
 		Fields:     fields(),
 		Events: []string{"malformed_greeting", "malformed_request", "malformed_response", "unexpected_packet", "sequence_id",
 			"unknown_command", "too_many_transactions", "compressed", "cleartext_password", "unsolicited_local_infile"},
+		Limits:      limitNames(),
 		LowerEvents: true,
 		Files:       proto.DirServer,
 		Log:         log,

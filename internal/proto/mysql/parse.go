@@ -225,6 +225,7 @@ func (p *parser) setTypes(id uint32, cols []column) {
 	}
 	if _, have := p.statements[id]; !have {
 		if len(p.order) >= MaxStatements {
+			p.c.Limit(limitStatements)
 			delete(p.statements, p.order[0])
 			p.order = slices.Delete(p.order, 0, 1)
 		}
