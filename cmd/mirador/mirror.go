@@ -49,6 +49,8 @@ type mirrorFlags struct {
 	packets    int64
 	ring       int
 	engine     string
+	encap      string
+	gwlbe      string
 	refresh    time.Duration
 	region     string
 	profile    string
@@ -98,6 +100,8 @@ between two packets, or the old one stays. SIGUSR1 logs the counters.`,
 	fs.StringVar(&f.bandwidth, "bandwidth", "", "bits a second that production and mirrored traffic share, like 5G: production comes first")
 	fs.StringVar(&f.limit, "limit", "", "most bits a second of mirrored traffic, like 500M")
 	fs.Int64Var(&f.packets, "packet-limit", 0, "most `packets` a second, of what --bandwidth or --limit count; 0 for no limit")
+	fs.StringVar(&f.encap, "encap", encapVXLAN, "vxlan, or geneve: VXLAN within GENEVE, as a Gateway Load Balancer hands it to an appliance at --to")
+	fs.StringVar(&f.gwlbe, "endpoint-id", "", "with --encap geneve: `id` of the endpoint's network interface (eni-...)")
 	fs.StringVar(&f.engine, "engine", agent.EngineAuto, "ebpf (in the kernel), af-packet, or auto: ebpf where it can do what is asked for")
 	fs.IntVar(&f.ring, "ring", agent.DefaultRing>>20, "`MiB` of memory for frames that wait, for each interface")
 	fs.DurationVar(&f.refresh, "refresh", 30*time.Second, "how often AWS and the addresses of this host are looked at")
@@ -140,7 +144,20 @@ func (f *mirrorFlags) check() error {
 			return usage("traffic mirror sessions have ids like tms-0123456789abcdef0", "%q is no session", id)
 		}
 	}
-	if _, err := f.targets(); err != nil {
+	to, err := f.targets()
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.encap == encapVXLAN && f.gwlbe != "":
+		return usage("add --encap geneve", "--endpoint-id is for GENEVE")
+	case f.encap == encapVXLAN:
+	case f.encap != encapGENEVE:
+		return usage("use vxlan or geneve", "--encap %q is not known", f.encap)
+	case len(to) != 1 || !to[0].Addr().Is4() || to[0].Port() != 0:
+		return usage("--encap geneve --to 10.0.9.5", "GENEVE needs one appliance, by its IPv4 address")
+	}
+	if _, err := f.endpointID(); err != nil {
 		return err
 	}
 	if _, err := f.cidrs(); err != nil {
@@ -155,6 +172,25 @@ func (f *mirrorFlags) check() error {
 		}
 	}
 	return nil
+}
+
+// The values of --encap.
+const (
+	encapVXLAN  = "vxlan"
+	encapGENEVE = "geneve"
+)
+
+// endpointID returns --endpoint-id, as the hexadecimal digits of the id.
+func (f *mirrorFlags) endpointID() (uint64, error) {
+	if f.gwlbe == "" {
+		return 0, nil
+	}
+	digits, ok := strings.CutPrefix(f.gwlbe, "eni-")
+	n, err := strconv.ParseUint(digits, 16, 64)
+	if !ok || err != nil {
+		return 0, fail(exitUsage, "an id like eni-0123456789abcdef0", "--endpoint-id %q is not the id of a network interface", f.gwlbe)
+	}
+	return n, nil
 }
 
 // targets returns --to.

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"mirador/internal/agent"
 	"mirador/internal/mirror"
 	"mirador/internal/setup"
 )
@@ -78,6 +80,45 @@ sessions:
 		again, err := c.flags.want(t.Context(), nil)
 		if err != nil || !again.same(w) || w.same(nil) {
 			t.Errorf("%s: another answer the second time: %v", c.name, err)
+		}
+	}
+}
+
+// GENEVE goes around VXLAN to one appliance, and takes its part of the MTU.
+func TestMirrorGENEVE(t *testing.T) {
+	f := mirrorFlags{interfaces: []string{"lo"}, filter: "all", to: []string{"127.0.0.1"}, mtu: 1500, encap: encapGENEVE, gwlbe: "eni-0123456789abcdef0",
+		engine: agent.EngineAuto, ring: 1, refresh: time.Second}
+	if err := f.check(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := f.want(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := f.plan(w, "lo", agent.Discard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.Routes[0]
+	if r.GWLB == nil || r.GWLB.Endpoint != 0x123456789abcdef0 || r.GWLB.Dst.String() != "127.0.0.1" || r.GWLB.Src != r.Src {
+		t.Errorf("route %+v", r)
+	}
+	if got := p.Program.Sessions()[0].MTU; got != 1500-68 {
+		t.Errorf("MTU %d is left", got)
+	}
+	for _, c := range []func(f *mirrorFlags){
+		func(f *mirrorFlags) { f.encap = "gre" },
+		func(f *mirrorFlags) { f.encap = encapVXLAN },
+		func(f *mirrorFlags) { f.gwlbe = "vpce-1" },
+		func(f *mirrorFlags) { f.to = []string{"10.0.0.1", "10.0.0.2"} },
+		func(f *mirrorFlags) { f.to = []string{"fd00::1"} },
+		func(f *mirrorFlags) { f.to = []string{"10.0.0.1:6081"} },
+		func(f *mirrorFlags) { f.engine = "xdp" },
+	} {
+		bad := f
+		c(&bad)
+		if err := bad.check(); err == nil {
+			t.Errorf("accepted %+v", bad)
 		}
 	}
 }

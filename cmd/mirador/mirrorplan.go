@@ -309,6 +309,9 @@ func (f *mirrorFlags) plan(w *mirrorWant, name string, sender agent.Sender) (*ag
 				mtu = m
 			}
 		}
+		if f.encap == encapGENEVE && mtu > 0 {
+			mtu = max(mtu-mirror.OverheadGWLB, 1)
+		}
 		o.TargetMTU[id] = mtu
 	}
 	g, err := mirror.Compile(iface, w.Sessions, w.Filters, o)
@@ -327,6 +330,13 @@ func (f *mirrorFlags) plan(w *mirrorWant, name string, sender agent.Sender) (*ag
 		r.Dst, r.Spread, r.Sender = t.Addrs[0], t.Addrs[1:], sender
 		if r.Src, err = f.sourceAddr(name, local, r.Dst); err != nil {
 			return nil, nil, err
+		}
+		if f.encap == encapGENEVE {
+			id, err := f.endpointID()
+			if err != nil {
+				return nil, nil, err
+			}
+			r.GWLB = &agent.GWLB{Src: r.Src, Dst: r.Dst, Endpoint: id}
 		}
 		p.Routes = append(p.Routes, r)
 	}

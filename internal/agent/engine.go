@@ -134,7 +134,7 @@ func reason(err error) string {
 	case errors.As(err, &u):
 		return u.Why
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("not permitted: eBPF needs CAP_BPF, CAP_NET_ADMIN and /dev/net/tun: %v", err)
+		return fmt.Sprintf("not permitted: eBPF needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and /dev/net/tun: %v", err)
 	}
 	return err.Error()
 }

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -394,5 +395,73 @@ func replug(t *testing.T, engine string) {
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 		}
 		runtime.Gosched()
+	}
+}
+
+// Frames that the kernel has put together are cut one by one to what fits the target, and
+// arrive in their order, by each engine.
+func TestCut(t *testing.T) {
+	const mtu, keep = 300, 300 - 36
+	for _, engine := range []string{agent.EngineAFPacket, agent.EngineEBPF} {
+		t.Run(engine, func(t *testing.T) {
+			l := newLab(t)
+			r := l.sniff(t)
+			m, _ := l.start(t, engine, agent.Options{Iface: "eni0"}, agent.HostOptions{}, mtu)
+			l.say(t, r, "warm", true)
+			const size = 300_000
+			l.talk(t, peerAddr, make([]byte, size))
+			var next uint32
+			cut := 0
+			frames(t, r, func(_, in *packet.Parsed) bool {
+				if len(in.Data) > keep {
+					t.Fatalf("a frame of %d bytes", len(in.Data))
+				}
+				if !in.IsTCP() || in.DstPort != 5001 {
+					return false
+				}
+				if in.Truncated {
+					cut++
+				}
+				if next != 0 && int32(in.Seq-next) < 0 {
+					t.Fatalf("sequence number %d after %d", in.Seq, next)
+				}
+				next = in.Seq
+				return in.Flags&packet.FIN != 0
+			})
+			if c := m.Counters(); cut < size/1460 || c.Sessions[0].CutByMTU < uint64(cut) || c.Errors() > 0 {
+				t.Errorf("%d frames were cut, counters %+v", cut, c)
+			}
+		})
+	}
+}
+
+// With engine auto the kernel mirrors, and AF_PACKET does what the kernel cannot, which
+// may be a later plan: no frame is mirrored twice.
+func TestAuto(t *testing.T) {
+	l := newLab(t)
+	r := l.sniff(t)
+	e, h := l.start(t, agent.EngineAuto, agent.Options{Iface: "eni0"}, agent.HostOptions{}, 1500)
+	l.say(t, r, "first", true)
+	if name, why := e.Engine(); name != agent.EngineEBPF || why != "" {
+		t.Fatalf("engine %q, because of %q", name, why)
+	}
+	p := l.plan(t, h, 78, 100) // cut to so little that the kernel cannot
+	if err := l.host.Do(func() error { return e.Swap(p) }); err != nil {
+		t.Fatal(err)
+	}
+	if name, why := e.Engine(); name != agent.EngineAFPacket || why == "" {
+		t.Errorf("engine %q, because of %q", name, why)
+	}
+	l.say(t, l.sniff(t), "second", true)
+	var u *agent.ErrUnsuited
+	err := l.host.Do(func() error {
+		_, err := agent.Open(agent.EngineEBPF, agent.Options{Iface: "eni0"}, p)
+		return err
+	})
+	if !errors.As(err, &u) {
+		t.Errorf("the kernel takes a plan that it cannot do: %v", err)
+	}
+	if _, err := agent.Open("xdp", agent.Options{Iface: "eni0"}, p); err == nil {
+		t.Error("an unknown engine was opened")
 	}
 }
