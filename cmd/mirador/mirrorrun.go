@@ -53,12 +53,11 @@ func (f *mirrorFlags) run(ctx context.Context, stderr interface{ Write([]byte) (
 	if err != nil {
 		return err
 	}
-	// This starts the program again as another user, and does not return then.
-	caps := capsEBPF
-	if f.engine == agent.EngineAFPacket {
-		caps = capsAFPacket
+	if err := f.loadFirst(); err != nil {
+		return err
 	}
-	if err := dropPrivileges(f.user, caps); err != nil {
+	// This starts the program again as another user, and does not return then.
+	if err := dropPrivileges(f.user); err != nil {
 		return fail(exitPermission, "choose another one with --user, or --user root to stay root", "become user %s: %w", f.user, err)
 	}
 	n := &mirrorNode{f: f, log: log, start: time.Now()}
@@ -68,6 +67,55 @@ func (f *mirrorFlags) run(ctx context.Context, stderr interface{ Write([]byte) (
 		}
 	}
 	return n.run(ctx)
+}
+
+// Variables of the environment by which the process that runs as root hands programs in
+// the kernel on to the one without privileges that it becomes: what agent.Loaded.Hand
+// says, or why there is nothing, for each interface.
+const (
+	loadedEnv    = "MIRADOR_LOADED_"
+	notLoadedEnv = "MIRADOR_NOT_LOADED_"
+)
+
+// loadFirst loads what only root may, before it is no longer.
+func (f *mirrorFlags) loadFirst() error {
+	if f.engine == agent.EngineAFPacket || !dropsPrivileges(f.user) {
+		return nil
+	}
+	if limit, err := f.limits(); err != nil || limit.BitsPerSecond > 0 || limit.PacketsPerSecond > 0 || f.encap == encapGENEVE {
+		return err // not for the kernel, as will be seen
+	}
+	for _, name := range f.interfaces {
+		l, err := agent.Load(agent.Options{Iface: name, OtherEnd: f.otherEnd})
+		var text string
+		if err == nil {
+			text, err = l.Hand()
+		}
+		switch {
+		case err == nil:
+			err = os.Setenv(loadedEnv+name, text)
+		case f.engine == agent.EngineAuto:
+			err = os.Setenv(notLoadedEnv+name, agent.Reason(err))
+		}
+		if err != nil {
+			return fail(permissionOr(err, exitFailed), "leave the choice to --engine auto", "load programs into the kernel: %w", err)
+		}
+	}
+	return nil
+}
+
+// takeLoaded takes what loadFirst has loaded.
+func takeLoaded(o *agent.Options) (err error) {
+	o.NotLoaded = os.Getenv(notLoadedEnv + o.Iface)
+	text := os.Getenv(loadedEnv + o.Iface)
+	os.Unsetenv(notLoadedEnv + o.Iface)
+	os.Unsetenv(loadedEnv + o.Iface)
+	if text != "" {
+		if o.Loaded, err = agent.Take(text); err != nil {
+			return fmt.Errorf("take programs for %s: %w", o.Iface, err)
+		}
+	}
+	return nil
 }
 
 // open finds out what to mirror and opens everything.
@@ -92,7 +140,11 @@ func (n *mirrorNode) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m, err := agent.Open(n.f.engine, agent.Options{Iface: name, OtherEnd: n.f.otherEnd, RingBytes: n.f.ring << 20, Limit: limit}, p)
+		o := agent.Options{Iface: name, OtherEnd: n.f.otherEnd, RingBytes: n.f.ring << 20, Limit: limit}
+		if err := takeLoaded(&o); err != nil {
+			return err
+		}
+		m, err := agent.Open(n.f.engine, o, p)
 		if err != nil {
 			return fail(permissionOr(err, exitFailed), hint, "mirror %s: %w", name, err)
 		}

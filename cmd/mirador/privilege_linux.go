@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/user"
 	"runtime"
-	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -13,18 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capsAFPacket are what sockets of frames need, capsEBPF what loading programs does.
-var (
-	capsAFPacket = []uintptr{unix.CAP_NET_RAW}
-	capsEBPF     = []uintptr{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN, unix.CAP_BPF, unix.CAP_PERFMON}
-)
+// dropsPrivileges tells whether dropPrivileges does something.
+func dropsPrivileges(name string) bool { return os.Geteuid() == 0 && name != "root" && name != "" }
 
-// dropPrivileges makes a process that runs as root one of another user, with the
-// capabilities to keep and nothing else, for good. It does so by starting the program
-// again: credentials belong to threads, and only that changes all of them in one step.
-// Without root, or for the user root, it does nothing.
-func dropPrivileges(name string, keep []uintptr) error {
-	if os.Geteuid() != 0 || name == "root" || name == "" {
+// dropPrivileges makes a process that runs as root one of another user, with CAP_NET_RAW
+// and nothing else, for good. It does so by starting the program again: credentials
+// belong to threads, and only that changes all of them in one step. Without root, or for
+// the user root, it does nothing.
+func dropPrivileges(name string) error {
+	if !dropsPrivileges(name) {
 		return nil
 	}
 	u, err := user.Lookup(name)
@@ -47,7 +43,7 @@ func dropPrivileges(name string, keep []uintptr) error {
 	runtime.LockOSThread() // what follows is of this thread until it starts the program again
 	defer runtime.UnlockOSThread()
 	for c := range uintptr(unix.CAP_LAST_CAP + 1) {
-		if slices.Contains(keep, c) {
+		if c == unix.CAP_NET_RAW {
 			continue
 		}
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && err != unix.EINVAL {
@@ -70,29 +66,17 @@ func dropPrivileges(name string, keep []uintptr) error {
 			return os.NewSyscallError(s.name, errno)
 		}
 	}
-	head, data := capabilities(keep)
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	const raw = 1 << unix.CAP_NET_RAW
+	data := [2]unix.CapUserData{{Effective: raw, Permitted: raw, Inheritable: raw}}
 	if _, _, errno := unix.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&data)), 0); errno != 0 {
 		return os.NewSyscallError("capset", errno)
 	}
-	for _, c := range keep {
-		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0); err != nil {
-			return fmt.Errorf("hand capability %d on: %w", c, err)
-		}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, unix.CAP_NET_RAW, 0, 0); err != nil {
+		return fmt.Errorf("hand CAP_NET_RAW on: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up new privileges: %w", err)
 	}
 	return os.NewSyscallError("exec", syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
-}
-
-// capabilities is what capset takes.
-func capabilities(keep []uintptr) (head unix.CapUserHeader, data [2]unix.CapUserData) {
-	head.Version = unix.LINUX_CAPABILITY_VERSION_3
-	for _, c := range keep {
-		d := &data[c/32]
-		d.Effective |= 1 << (c % 32)
-		d.Permitted |= 1 << (c % 32)
-		d.Inheritable |= 1 << (c % 32)
-	}
-	return head, data
 }

@@ -3,6 +3,6 @@
 package main
 
 // dropPrivileges does nothing: there is no software mirror here.
-func dropPrivileges(string, []uintptr) error { return nil }
+func dropPrivileges(string) error { return nil }
 
-var capsAFPacket, capsEBPF []uintptr
+func dropsPrivileges(string) bool { return false }

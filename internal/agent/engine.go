@@ -59,6 +59,7 @@ type auto struct {
 
 func newAuto(o Options, p *Plan) (Engine, error) {
 	a := &auto{opts: o}
+	a.opts.Loaded = nil // the Kernel's, if there is one
 	k, err := NewKernel(o, p)
 	if err == nil {
 		a.engine = k
@@ -68,7 +69,7 @@ func newAuto(o Options, p *Plan) (Engine, error) {
 	if err2 != nil {
 		return nil, err2
 	}
-	a.engine, a.why = m, reason(err)
+	a.engine, a.why = m, Reason(err)
 	return a, nil
 }
 
@@ -127,8 +128,8 @@ func (a *auto) Close() error {
 	return a.engine.Close()
 }
 
-// reason tells in words why the kernel does not mirror.
-func reason(err error) string {
+// Reason tells in words why the kernel does not mirror.
+func Reason(err error) string {
 	var u *ErrUnsuited
 	switch {
 	case errors.As(err, &u):

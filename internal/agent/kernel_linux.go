@@ -24,12 +24,10 @@ import (
 //
 //	interface -> decide, a clone -> stage: cut to wire size, checksums -> wrap -> next hop
 type Kernel struct {
+	*Loaded
 	opts   Options
-	stage  *stage
-	maps   maps
-	decide [2]*ebpf.Program // what is received, what is sent
 	hops   *hops
-	links  [3]link.Link // of decide, and of the stage
+	links  [2]link.Link // of what is received, what is sent
 	last   atomic.Pointer[error]
 	counts counts
 
@@ -37,8 +35,7 @@ type Kernel struct {
 	mu      sync.Mutex
 	closed  bool
 	plan    *Plan
-	loaded  *kplan
-	banks   [2]*ebpf.Map
+	current *kplan
 	bank    int // where the next plan goes
 	slots   map[*sessionCounts]uint32
 	ifindex int
@@ -52,10 +49,10 @@ type Kernel struct {
 // while the old one is in use.
 const kSlots = maxSessionCounts + 2*kSessions
 
-// NewKernel loads the programs and attaches them to the interface, in the network
-// namespace of the calling thread. It needs CAP_BPF and CAP_NET_ADMIN, which nothing needs
-// later on, /dev/net/tun, and Linux 6.6. The error is an *ErrUnsuited when the plan or
-// the options ask for something that only a Mirror does.
+// NewKernel attaches the programs to the interface, in the network namespace of the
+// calling thread. It needs the privileges of Load, unless that was called before
+// (Options.Loaded), and nothing needs any later on. The error is an *ErrUnsuited when the
+// plan or the options ask for something that only a Mirror does.
 func NewKernel(o Options, p *Plan) (k *Kernel, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -63,28 +60,23 @@ func NewKernel(o Options, p *Plan) (k *Kernel, err error) {
 	switch {
 	case o.Iface == "":
 		return nil, unsuited("frames of a reader")
+	case o.NotLoaded != "":
+		return nil, unsuited("%s", o.NotLoaded)
 	case o.Limit.BitsPerSecond > 0 || o.Limit.PacketsPerSecond > 0:
 		return nil, unsuited("a limit")
 	}
-	if o.Mark == 0 {
-		o.Mark = DefaultMark
-	}
-	k = &Kernel{opts: o, slots: map[*sessionCounts]uint32{}, done: make(chan struct{})}
+	k = &Kernel{opts: o, Loaded: o.Loaded, slots: map[*sessionCounts]uint32{}, done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			k.Close()
 		}
 	}()
+	if k.Loaded == nil {
+		if k.Loaded, err = Load(o); err != nil {
+			return k, err
+		}
+	}
 	if k.hops, err = newHops(); err != nil {
-		return k, err
-	}
-	if err = k.makeMaps(); err != nil {
-		return k, fmt.Errorf("make maps: %w", err)
-	}
-	if k.stage, err = newStage(); err != nil {
-		return k, err
-	}
-	if err = k.load(); err != nil {
 		return k, err
 	}
 	if err = k.use(p, false); err != nil {
@@ -95,45 +87,6 @@ func NewKernel(o Options, p *Plan) (k *Kernel, err error) {
 
 // Engine returns "ebpf".
 func (k *Kernel) Engine() (name, why string) { return EngineEBPF, "" }
-
-func (k *Kernel) makeMaps() (err error) {
-	inner := &ebpf.MapSpec{Name: "mirador_plan1", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(kplan{})), MaxEntries: 1}
-	for _, x := range []struct {
-		to   **ebpf.Map
-		spec ebpf.MapSpec
-	}{
-		{&k.banks[0], *inner}, {&k.banks[1], *inner},
-		{&k.maps.plan, ebpf.MapSpec{Name: "mirador_plan", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: inner}},
-		{&k.maps.state, ebpf.MapSpec{Name: "mirador_state", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(kstate{})), MaxEntries: 1}},
-		{&k.maps.sessions, ebpf.MapSpec{Name: "mirador_session", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(sessionTally{})), MaxEntries: kSlots}},
-	} {
-		if *x.to, err = ebpf.NewMap(&x.spec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// load loads the programs and attaches that of the stage.
-func (k *Kernel) load() (err error) {
-	for i, d := range []mirror.Direction{mirror.Ingress, mirror.Egress} {
-		if k.opts.OtherEnd {
-			d = mirror.Ingress + mirror.Egress - d
-		}
-		k.decide[i], err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "mirador_decide", Type: ebpf.SchedCLS, License: "GPL",
-			Instructions: decideProgram(&k.maps, d, k.opts.Mark, k.stage)})
-		if err != nil {
-			return fmt.Errorf("load program: %w", err)
-		}
-	}
-	w, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "mirador_wrap", Type: ebpf.SchedCLS, License: "GPL", Instructions: wrapProgram(&k.maps, k.opts.Mark)})
-	if err != nil {
-		return fmt.Errorf("load program: %w", err)
-	}
-	defer w.Close() // the link keeps it
-	k.links[2], err = link.AttachTCX(link.TCXOptions{Interface: k.stage.port, Program: w, Attach: ebpf.AttachTCXEgress})
-	return err
-}
 
 // attach attaches the programs to the interface as it is now. They see what arrives
 // before others do, and what is sent after them.
@@ -224,7 +177,7 @@ func (k *Kernel) use(p *Plan, swap bool) error {
 // so that it takes no new one: the call that replaces one waits for the programs that look
 // at it.
 func (k *Kernel) put(plan *kplan) error {
-	if k.loaded != nil && *k.loaded == *plan {
+	if k.current != nil && *k.current == *plan {
 		return nil
 	}
 	m := k.banks[k.bank]
@@ -234,7 +187,7 @@ func (k *Kernel) put(plan *kplan) error {
 	if err := k.maps.plan.Put(uint32(0), m); err != nil {
 		return fmt.Errorf("store plan: %w", err)
 	}
-	k.loaded, k.bank = plan, 1-k.bank
+	k.current, k.bank = plan, 1-k.bank
 	return nil
 }
 
@@ -390,21 +343,10 @@ func (k *Kernel) Close() error {
 	k.closed = true
 	close(k.done)
 	k.detach()
-	if k.maps.sessions != nil {
+	if k.Loaded != nil {
 		c := k.counters()
 		k.final = &c
-	}
-	if k.links[2] != nil {
-		k.links[2].Close()
-	}
-	for _, p := range k.decide {
-		p.Close()
-	}
-	if k.stage != nil {
-		k.stage.close()
-	}
-	for _, m := range []*ebpf.Map{k.maps.plan, k.maps.state, k.maps.sessions, k.banks[0], k.banks[1]} {
-		m.Close()
+		k.Loaded.Close()
 	}
 	if k.hops != nil {
 		k.hops.close()

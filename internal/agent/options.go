@@ -27,6 +27,10 @@ type Options struct {
 	// Mark is the mark of the sockets that mirrored packets are sent with: what carries it
 	// is never mirrored. 0 means DefaultMark.
 	Mark uint32
+	// Loaded is what Load has made, for a Kernel, which closes it. nil: the Kernel loads it.
+	Loaded *Loaded
+	// NotLoaded, when not empty, is why there can be no Kernel.
+	NotLoaded string
 }
 
 // Limit is a token bucket. Production traffic comes first: with Shared it takes tokens

@@ -128,7 +128,9 @@ func (s *stage) close() {
 			netlink.LinkDel(l) // refused without CAP_NET_ADMIN
 		}
 	}
-	s.tap.Close()
+	if s.tap != nil {
+		s.tap.Close()
+	}
 }
 
 // Commands of ioctl SIOCETHTOOL, uapi/linux/ethtool.h.

@@ -6,12 +6,15 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"mirador/internal/capture"
 	"mirador/internal/mirror"
@@ -339,4 +342,57 @@ func unlike(dec *packet.Decoder, frame []byte) bool {
 		n++
 	}
 	return n >= kExtHdrs
+}
+
+// What a process with privileges has loaded another one uses.
+func TestHand(t *testing.T) {
+	r := newRig(t)
+	if err := r.host.Do(func() error {
+		l, err := Load(Options{})
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		text, err := l.Hand()
+		if err != nil {
+			return err
+		}
+		list := strings.Split(text, ",")
+		for i := 2; i < len(list); i++ { // here both are of one process, which must close each
+			n, err := strconv.Atoi(list[i])
+			if err != nil {
+				return err
+			}
+			if n, err = unix.Dup(n); err != nil {
+				return err
+			}
+			list[i] = strconv.Itoa(n)
+		}
+		for _, bad := range []string{"", "1,2,3", strings.Repeat("x,", 10) + "x"} {
+			if _, err := Take(bad); err == nil {
+				t.Errorf("took %q", bad)
+			}
+		}
+		l2, err := Take(strings.Join(list, ","))
+		if err != nil {
+			return err
+		}
+		plan := r.plan(t, &mirrortest.World{Iface: mirror.Interface{ID: "eni-1"}}, 0)
+		k, err := NewKernel(Options{Iface: "eni0", Loaded: l2}, plan)
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		k.detach()
+		frame := pkttest.Frame("eth ip 10.0.1.9 10.0.5.5 tcp 4000 443 flags=S")
+		if _, err := k.decide[0].Run(&ebpf.RunOptions{Data: frame}); err != nil {
+			return err
+		}
+		if c := k.Counters(); c.Frames != 1 || c.NotMirrored[mirror.ReasonNoSessions] != 1 {
+			t.Errorf("counters %+v", c)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
