@@ -465,3 +465,13 @@ func TestAuto(t *testing.T) {
 		t.Error("an unknown engine was opened")
 	}
 }
+
+// At the other end of the pair the kernel sees it the other way round.
+func TestOtherEnd(t *testing.T) {
+	l := newLab(t)
+	e, _ := l.start(t, agent.EngineEBPF, agent.Options{Iface: "eni0", OtherEnd: true}, agent.HostOptions{}, 1500)
+	l.say(t, l.sniff(t), "what the peer receives", true)
+	if c := e.Counters(); c.NetworkPacketsMirrorIn == 0 {
+		t.Errorf("counters %+v", c)
+	}
+}

@@ -157,19 +157,29 @@ func (a *assembly) clone(m *maps, dir mirror.Direction, mark uint32, s *stage) {
 }
 
 // entrance makes rVar the interface of the stage that the clone goes to. A frame as on
-// the wire, whose checksum the network card has found right, has no need of the bridge. It
-// overtakes none that takes that way: nothing waits there.
+// the wire whose checksum is complete has no need of the bridge. It overtakes none that
+// takes that way: nothing waits there.
+//
+// The kernel does not tell whether a checksum is left to hardware, but bpf_csum_level
+// answers if it is known to be right, and makes one known that nobody has looked at: not
+// one that is left open. What was made so is made as it was.
 func (a *assembly) entrance(s *stage) {
-	const query = 0 // BPF_CSUM_LEVEL_QUERY, below 0 unless the checksum is known to be right
+	const query, inc, reset = 0, 1, 3 // BPF_CSUM_LEVEL_*
+	level := func(what int32) {
+		a.add(asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Imm(asm.R2, what), asm.FnCsumLevel.Call())
+	}
 	a.add(asm.Mov.Imm(rVar, int32(s.bridge)))
 	a.load(asm.R1, rCtx, skbGSOSize, b32)
 	a.load(asm.R2, rCtx, skbVLANPresent, b32)
-	a.add(
-		asm.Or.Reg(asm.R1, asm.R2), asm.JNE.Imm(asm.R1, 0, "entrance"),
-		asm.Mov.Reg(asm.R1, rCtx), asm.Mov.Imm(asm.R2, query), asm.FnCsumLevel.Call(),
-		asm.JSLT.Imm(asm.R0, 0, "entrance"),
-		asm.Mov.Imm(rVar, int32(s.port)),
-	)
+	a.add(asm.Or.Reg(asm.R1, asm.R2), asm.JNE.Imm(asm.R1, 0, "entrance"))
+	level(query)
+	a.add(asm.JSGE.Imm(asm.R0, 0, "complete"))
+	level(inc)
+	level(query)
+	a.add(asm.JSLT.Imm(asm.R0, 0, "entrance"))
+	level(reset)
+	a.at("complete")
+	a.add(asm.Mov.Imm(rVar, int32(s.port)))
 	a.at("entrance")
 }
 

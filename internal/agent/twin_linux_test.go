@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -394,5 +395,104 @@ func TestHand(t *testing.T) {
 		return nil
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The kernel takes no plan beyond its bounds: the AF_PACKET engine does.
+func TestUnsuited(t *testing.T) {
+	iface := mirror.Interface{ID: "eni-1"}
+	any4 := netip.MustParsePrefix("0.0.0.0/0")
+	filter := func(rules int) mirror.Filter {
+		f := mirror.Filter{ID: "tmf-1"}
+		for i := range rules {
+			f.Rules = append(f.Rules, mirror.FilterRule{ID: fmt.Sprint("tmfr-", i), Number: i + 1, Direction: mirror.Egress, Action: mirror.Accept, Protocol: mirror.AnyProtocol, SourceCIDR: any4, DestinationCIDR: any4})
+		}
+		return f
+	}
+	a := netip.MustParseAddr("10.0.0.1")
+	spread := func(n int) (out []netip.Addr) {
+		b := netip.MustParseAddr("10.0.1.0")
+		for range n {
+			b = b.Next()
+			out = append(out, b)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name                 string
+		rules, sessions      int
+		tunnels, ranges, cut int
+		spread               int
+		gwlb                 *GWLB
+		suits                bool
+	}{
+		{name: "full", rules: kRules / kSessions, sessions: kSessions, tunnels: kTunnels, ranges: kResolvers - 2, cut: kLength, suits: true},
+		{name: "rules", rules: kRules + 1, sessions: 1},
+		{name: "sessions", rules: 1, sessions: kSessions + 1},
+		{name: "tunnels", sessions: 1, tunnels: kTunnels + 1},
+		{name: "resolvers", sessions: 1, ranges: kResolvers - 1},
+		{name: "cut", sessions: 1, cut: kLength - 1},
+		{name: "destinations", sessions: 3, spread: 30},
+		{name: "GENEVE", sessions: 1, gwlb: &GWLB{Src: a, Dst: a}},
+	} {
+		in := iface
+		for i := range c.ranges {
+			in.VPCCIDRs = append(in.VPCCIDRs, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i)}), 16))
+		}
+		var sessions []mirror.Session
+		for i := range c.sessions {
+			sessions = append(sessions, mirror.Session{ID: fmt.Sprint("tms-", i), NetworkInterfaceID: "eni-1", FilterID: "tmf-1", Number: i + 1, PacketLength: c.cut})
+		}
+		g, err := mirror.Compile(in, sessions, []mirror.Filter{filter(c.rules)}, mirror.CompileOptions{Tunnels: spread(c.tunnels)})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		p := &Plan{Program: g}
+		for range sessions {
+			p.Routes = append(p.Routes, Route{Src: a, Dst: a, Spread: spread(c.spread), GWLB: c.gwlb, Sender: Discard{}})
+		}
+		_, err = p.encode(func(*mirror.Session) int { return 0 }, func(_, _ netip.Addr) khop { return khop{} })
+		var u *ErrUnsuited
+		if c.suits != (err == nil) || err != nil && !errors.As(err, &u) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	for name, o := range map[string]Options{
+		"limit": {Iface: "lo", Limit: Limit{BitsPerSecond: 8}}, "reader": {Reader: capture.NewMemory(nil, 0)}, "not loaded": {Iface: "lo", NotLoaded: "no"},
+	} {
+		var u *ErrUnsuited
+		if _, err := NewKernel(o, nil); !errors.As(err, &u) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Counters of sessions that came and went are bounded in the kernel too, and a new
+// session does not begin with those of an old one.
+func TestSlots(t *testing.T) {
+	r := newRig(t)
+	g := acceptAll(t, mirror.Session{}, mirror.CompileOptions{})
+	frame := pkttest.Frame("eth ip 10.0.1.9 10.0.5.5 tcp 4000 443 flags=S")
+	const sessions = maxSessionCounts + 50
+	for i := range sessions {
+		s := g.Sessions()[0].Session
+		s.ID = fmt.Sprint("tms-", i)
+		p, err := mirror.Compile(mirror.Interface{ID: "eni-1"}, []mirror.Session{s}, []mirror.Filter{g.Sessions()[0].Filter}, mirror.CompileOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.k.Swap(&Plan{Program: p, Routes: []Route{{}}}); err != nil {
+			t.Fatal(err)
+		}
+		r.run(t, frame, mirror.Ingress)
+	}
+	c := r.k.Counters()
+	if len(c.Sessions) != maxSessionCounts || len(r.k.slots) != maxSessionCounts || c.Swaps != sessions || c.ErrorsNoTarget != sessions {
+		t.Errorf("%d sessions in %d slots, %d swaps, %d errors", len(c.Sessions), len(r.k.slots), c.Swaps, c.ErrorsNoTarget)
+	}
+	for _, s := range c.Sessions {
+		if s.Errors != 1 {
+			t.Errorf("session %s counted %d frames, want 1", s.Session, s.Errors)
+		}
 	}
 }
