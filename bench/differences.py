@@ -59,7 +59,12 @@ print("""
 - `metadata: {}`, which Suricata writes when a rule counts by flow and there is nothing to show, is left out.
 - SIP over TCP honours Content-Length; MQTT `will` and `will_retain` are not swapped; RFB 3.8 without a password is followed.
 - Mirrored frames cut by packet length or MTU are decoded as far as they go and marked, not dropped as truncated.
-- Keywords of Suricata 9 that were easy to have are taken: ether.hdr, igmp.hdr, igmp.type, llmnr.*, sctp.*, flow.elephant, subslice, vxlan_vni.
+- Keywords that 8.0.7 refuses and that are taken here, because Suricata 9 has them: casechange, ether.hdr, flow.elephant, igmp-csum, igmp.hdr, igmp.type,
+  llmnr.*, sctp.*, subslice, vxlan_vni; the spellings dnp3.func, dnp3.ind, dnp3.obj and dnp3_data beside those of 8.0.7; and `mysql.*`.
+- Hooks `pre_flow` and `pre_stream` match twice where 8.0.7 does (it looks at the packet before the flow, or the stream, and once more with the
+  other rules); but `flow:to_server` and `to_client` do not hold for packets of the other side at the first look, nor does `stream_size` fail there.
+- `websocket.flags` and `mqtt.flags` refuse names that are no flags behind one that is (`fin,nosuch`, `fin&comp`), which 8.0.7 leaves out; `websocket.opcode`
+  takes a list of names.
 - Values with garbage behind them, which Suricata reads up to the garbage (`rev:1x`, `fragoffset:5abc`, `urilen:1,2`, `dnp3_obj:x`, dates of year 1), are refused.
 - `xbits:set,name` without track, `flowbits:set,a|b`, and contents that cannot fit `urilen` or `bsize:<=N` load in Suricata and can never do what they say; here they are refused.
 - Two thresholds in one rule (which Suricata takes when a sticky buffer stands before them) have a counter each; Suricata lets them share one.

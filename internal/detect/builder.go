@@ -24,6 +24,8 @@ type builder struct {
 	fast     opRef // content with fast_pattern
 	chop     [2]int
 	fastSeen bool
+	fastIn   []int  // lists that have a fast_pattern
+	early    string // hook pre_flow or pre_stream
 
 	number     []txTest // Number, Custom and event conditions, in order
 	files      []fileTest
@@ -171,6 +173,9 @@ func (b *builder) hookOf(nums []uint8) error {
 			return nil
 		case "all":
 			b.ipOK = false
+			return nil
+		case "pre_flow", "pre_stream":
+			b.ipOK, b.early = false, h
 			return nil
 		}
 		return refuse(b.protoOffset(), "", "unknown hook %s", quote(h))

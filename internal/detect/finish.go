@@ -507,6 +507,11 @@ func (b *builder) classify() {
 	if s.kind == kindPacket && b.pktOnly {
 		s.flag |= sigNeedPacket
 	}
+	if s.kind == kindPacket && (b.early == "pre_stream" || b.early == "pre_flow" && s.flag&(sigNeedFlow|sigEstablished|sigNotEstablished) == 0) {
+		// Suricata looks at the packet before it has a flow, or a stream, and once more
+		// with the other rules.
+		s.flag |= sigTwice
+	}
 	if s.kind == kindStream || s.kind == kindPacketStream {
 		// The stream has no first packet: the hook means nothing for contents of it.
 		s.flag &^= sigFlowStart

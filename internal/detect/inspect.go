@@ -270,6 +270,9 @@ func (w *Worker) runPacketRules() {
 				}
 			}
 			w.matched(s, m)
+			if s.flag&sigTwice != 0 && !w.p.Pseudo {
+				w.matched(s, m)
+			}
 		}
 	}
 }

@@ -17,7 +17,7 @@ func checksumKeywords() []keyword {
 		{name: "udpv6-csum", arg: argNeed, setup: setChecksum, doc: "UDP checksum over IPv6"},
 		{name: "icmpv4-csum", arg: argNeed, setup: setChecksum, doc: "ICMP checksum"},
 		{name: "icmpv6-csum", arg: argNeed, setup: setChecksum, doc: "ICMPv6 checksum"},
-		{name: "igmp-csum", arg: argNeed, setup: setChecksum, doc: "IGMP checksum"},
+		{name: "igmp-csum", arg: argNeed, setup: setChecksum, doc: "IGMP checksum (Suricata 9)"},
 	}
 }
 

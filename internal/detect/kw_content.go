@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"strconv"
 
 	"mirador/internal/rule"
@@ -279,9 +280,13 @@ func setFastPattern(b *builder, o *rule.Option) error {
 	if err != nil {
 		return err
 	}
-	if b.fastSeen {
-		return refuse(0, "", "rule has two fast_pattern")
+	if slices.Contains(b.fastIn, b.last.list) && (o.Value != "only" || c.flag&flagFastOnly == 0) {
+		return refuse(0, "", "rule has two fast_pattern for one buffer")
 	}
+	if slices.Contains(b.fastIn, b.last.list) {
+		return nil // fast_pattern:only twice says the same
+	}
+	b.fastIn = append(b.fastIn, b.last.list)
 	if c.flag&flagFastPattern != 0 {
 		return refuse(0, "", "given twice for one content")
 	}
@@ -305,14 +310,18 @@ func setFastPattern(b *builder, o *rule.Option) error {
 		if err1 != nil || err2 != nil || n == 0 || int(off+n) > len(c.pat) {
 			return refuse(0, "", "%s is not a part of the content of %d bytes", quote(o.Value), len(c.pat))
 		}
-		b.chop = [2]int{int(off), int(n)}
+		if !b.fastSeen {
+			b.chop = [2]int{int(off), int(n)}
+		}
 	}
 	c.flag |= flagFastPattern
 	if c.flag&flagNegated != 0 {
 		// A negated fast pattern cannot decide; the rule is looked at always.
 		return nil
 	}
-	b.fastSeen, b.fast = true, b.last
+	if !b.fastSeen {
+		b.fastSeen, b.fast = true, b.last
+	}
 	return nil
 }
 

@@ -21,7 +21,7 @@ func flowKeywords() []keyword {
 		{name: "flow.bytes", arg: argNeed, setup: setFlowBytes, doc: "bytes of the flow"},
 		{name: "flow.bytes_toserver", arg: argNeed, setup: setFlowBytesTS, doc: "bytes to the server"},
 		{name: "flow.bytes_toclient", arg: argNeed, setup: setFlowBytesTC, doc: "bytes to the client"},
-		{name: "flow.elephant", arg: argNeed, setup: setElephant, doc: "the flow is an elephant flow"},
+		{name: "flow.elephant", arg: argNeed, setup: setElephant, doc: "the flow is an elephant flow (Suricata 9)"},
 	}
 }
 

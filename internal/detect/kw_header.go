@@ -18,15 +18,15 @@ type headerBuffer struct {
 // rules/ipaddr.
 func headerBuffers() []headerBuffer {
 	return []headerBuffer{
-		{"ether.hdr", etherHeader, nil, 0, "Ethernet header"},
+		{"ether.hdr", etherHeader, nil, 0, "Ethernet header (Suricata 9)"},
 		{"ipv4.hdr", ipv4Header, nil, 4, "IPv4 header with options"},
 		{"ipv6.hdr", ipv6Header, nil, 6, "IPv6 header with extension headers"},
 		{"tcp.hdr", transportHeader, []uint8{6}, 0, "TCP header with options"},
 		{"udp.hdr", transportHeader, []uint8{17}, 0, "UDP header"},
 		{"icmpv4.hdr", transportHeader, []uint8{1}, 4, "ICMP header"},
 		{"icmpv6.hdr", transportHeader, []uint8{58}, 6, "ICMPv6 header"},
-		{"igmp.hdr", igmpHeader, []uint8{2}, 0, "IGMP header"},
-		{"sctp.hdr", transportHeader, []uint8{132}, 0, "SCTP common header"},
+		{"igmp.hdr", igmpHeader, []uint8{2}, 0, "IGMP header (Suricata 9)"},
+		{"sctp.hdr", transportHeader, []uint8{132}, 0, "SCTP common header (Suricata 9)"},
 		{"ip.src", ipSrc, nil, 0, "source address, 4 or 16 bytes"},
 		{"ip.dst", ipDst, nil, 0, "destination address, 4 or 16 bytes"},
 	}

@@ -15,7 +15,7 @@ func icmpKeywords() []keyword {
 		{name: "icmp_id", arg: argNeed, setup: setICMPID, doc: "ICMP echo identifier"},
 		{name: "icmp_seq", arg: argNeed, setup: setICMPSeq, doc: "ICMP echo sequence number"},
 		{name: "icmpv6.mtu", arg: argNeed, setup: setICMPMTU, doc: "MTU of an ICMPv6 packet-too-big"},
-		{name: "igmp.type", arg: argNeed, setup: setIGMPType, doc: "IGMP type"},
+		{name: "igmp.type", arg: argNeed, setup: setIGMPType, doc: "IGMP type (Suricata 9)"},
 	}
 }
 

@@ -22,7 +22,7 @@ func ipKeywords() []keyword {
 		{name: "vlan.id", arg: argNeed, setup: setVLANID, doc: "VLAN id"},
 		{name: "vlan.layers", arg: argNeed, setup: setVLANLayers, doc: "number of VLAN tags"},
 		{name: "l3_proto", arg: argNeed, setup: setL3Proto, doc: "IP version"},
-		{name: "vxlan_vni", arg: argNeed, setup: setVNI, doc: "VXLAN network identifier"},
+		{name: "vxlan_vni", arg: argNeed, setup: setVNI, doc: "VXLAN network identifier (Suricata 9)"},
 	}
 }
 

@@ -18,9 +18,9 @@ func miscKeywords() []keyword {
 		{name: "luaxform", arg: argNeed, setup: setUnsupported, doc: "not supported"},
 		{name: "luajit", arg: argNeed, setup: setUnsupported, doc: "not supported"},
 		{name: "nfq_set_mark", arg: argNeed, setup: setUnsupported, doc: "not supported"},
-		{name: "sctp.vtag", arg: argNeed, setup: setSCTPVTag, doc: "SCTP verification tag"},
-		{name: "sctp.chunk_cnt", arg: argNeed, setup: setSCTPChunks, doc: "number of SCTP chunks"},
-		{name: "sctp.chunk_type", arg: argNeed, setup: setSCTPType, doc: "type of an SCTP chunk"},
+		{name: "sctp.vtag", arg: argNeed, setup: setSCTPVTag, doc: "SCTP verification tag (Suricata 9)"},
+		{name: "sctp.chunk_cnt", arg: argNeed, setup: setSCTPChunks, doc: "number of SCTP chunks (Suricata 9)"},
+		{name: "sctp.chunk_type", arg: argNeed, setup: setSCTPType, doc: "type of an SCTP chunk (Suricata 9)"},
 	}
 }
 

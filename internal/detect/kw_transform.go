@@ -18,7 +18,7 @@ func transformKeywords() []keyword {
 	return []keyword{
 		{name: "to_lowercase", arg: argNone, setup: plain(xfLower), doc: "buffer in lower case"},
 		{name: "to_uppercase", arg: argNone, setup: plain(xfUpper), doc: "buffer in upper case"},
-		{name: "casechange", arg: argNeed, setup: setCaseChange, doc: "buffer in lower or upper case"},
+		{name: "casechange", arg: argNeed, setup: setCaseChange, doc: "buffer in lower or upper case (Suricata 9)"},
 		{name: "strip_whitespace", arg: argNone, setup: plain(xfStripSpace), doc: "buffer without white space"},
 		{name: "compress_whitespace", arg: argNone, setup: plain(xfOneSpace), doc: "runs of white space as one space"},
 		{name: "dotprefix", arg: argNone, setup: plain(xfDotPrefix), doc: "a dot before the buffer"},
@@ -35,7 +35,7 @@ func transformKeywords() []keyword {
 		{name: "strip_pseudo_headers", arg: argNone, setup: plain(xfStripPseudo), doc: "without lines that begin with a colon"},
 		{name: "gunzip", arg: argMaybe, setup: setInflate, doc: "buffer unpacked with gzip"},
 		{name: "zlib_deflate", arg: argMaybe, setup: setInflate, doc: "buffer unpacked with zlib"},
-		{name: "subslice", arg: argNeed, setup: setSubslice, doc: "a part of the buffer"},
+		{name: "subslice", arg: argNeed, setup: setSubslice, doc: "a part of the buffer (Suricata 9)"},
 	}
 }
 

@@ -39,6 +39,7 @@ const (
 	sigNoFrag                             //
 	sigReal                               // needs a packet of the wire, no pseudo packet
 	sigFlowStart                          // hook flow_start
+	sigTwice                              // hook pre_flow or pre_stream: a match counts twice
 	sigFiles                              // looks at files: inspected anew when a file is added
 	sigBothDirs                           // "=>": both sides of one transaction
 	sigStreamInTx                         // has payload contents beside transaction buffers

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"mirador/internal/proto"
 )
 
 // Iface is the argument of keyword dcerpc.iface:
@@ -12,7 +14,7 @@ import (
 type Iface struct {
 	UUID    UUID
 	AnyFrag bool
-	version uintTest
+	version func(uint64) bool // nil: any
 }
 
 // ParseIface reads the argument of dcerpc.iface.
@@ -31,66 +33,18 @@ func ParseIface(arg string) (f Iface, err error) {
 	case 0:
 		return f, nil
 	case 1:
-		f.version, err = parseUint(strings.TrimSpace(rest[0]))
-		return f, err
+		var ok bool
+		if f.version, ok = proto.ParseNumber(rest[0], 16); !ok {
+			return f, fmt.Errorf("%q is not a version", rest[0])
+		}
+		return f, nil
 	}
 	return f, fmt.Errorf("too many parts in %q", arg)
 }
 
 // Is tells whether c is the interface that f means.
-func (f *Iface) Is(c *Context) bool { return c.UUID == f.UUID && f.version.match(uint64(c.Major)) }
-
-// uintTest is a condition on a 16-bit number; the zero value holds for all.
-type uintTest struct {
-	op   byte // 0 none, '=', '!', '<', '>', 'l' (<=), 'g' (>=), '-' (between)
-	a, b uint64
-}
-
-func (t uintTest) match(v uint64) bool {
-	switch t.op {
-	case '=':
-		return v == t.a
-	case '!':
-		return v != t.a
-	case '<':
-		return v < t.a
-	case '>':
-		return v > t.a
-	case 'l':
-		return v <= t.a
-	case 'g':
-		return v >= t.a
-	case '-':
-		return v > t.a && v < t.b
-	}
-	return true
-}
-
-func parseUint(s string) (t uintTest, err error) {
-	if from, to, ok := strings.Cut(s, "-"); ok {
-		t.op = '-'
-		if t.a, err = strconv.ParseUint(strings.TrimSpace(from), 0, 16); err == nil {
-			t.b, err = strconv.ParseUint(strings.TrimSpace(to), 0, 16)
-		}
-		if err != nil || t.a >= t.b {
-			return t, fmt.Errorf("%q is not a range of versions", s)
-		}
-		return t, nil
-	}
-	t.op = '='
-	for _, p := range []struct {
-		text string
-		op   byte
-	}{{"<=", 'l'}, {">=", 'g'}, {"!=", '!'}, {"<", '<'}, {">", '>'}, {"=", '='}, {"!", '!'}} {
-		if rest, ok := strings.CutPrefix(s, p.text); ok {
-			t.op, s = p.op, strings.TrimSpace(rest)
-			break
-		}
-	}
-	if t.a, err = strconv.ParseUint(s, 0, 16); err != nil {
-		return t, fmt.Errorf("%q is not a version", s)
-	}
-	return t, nil
+func (f *Iface) Is(c *Context) bool {
+	return c.UUID == f.UUID && (f.version == nil || f.version(uint64(c.Major)))
 }
 
 // Opnums is the argument of keyword dcerpc.opnum: numbers and ranges, such as

@@ -124,59 +124,19 @@ func compileSetting(arg string) (proto.TxMatcher, error) {
 	if !found {
 		return nil, fmt.Errorf("%q is not a setting", name)
 	}
-	test, err := comparison(cond)
-	if err != nil {
-		return nil, err
+	test, ok := proto.ParseNumber(cond, 32)
+	if !ok && cond != "" {
+		return nil, fmt.Errorf("%q is not a condition on a number", cond)
 	}
 	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir) bool {
 		t, ok := tx.(*Tx)
 		if ok {
 			for _, s := range t.m[dir].settings {
-				if s.id == id && test(s.value) {
+				if s.id == id && (cond == "" || test(uint64(s.value))) {
 					return true
 				}
 			}
 		}
 		return false
 	}, nil
-}
-
-// comparison reads a comparison with a 32-bit number.
-func comparison(s string) (func(uint32) bool, error) {
-	if s == "" {
-		return func(uint32) bool { return true }, nil
-	}
-	op := "="
-	for _, o := range [...]string{"<=", ">=", "!=", "<", ">", "=", "!"} {
-		if rest, ok := strings.CutPrefix(s, o); ok {
-			op, s = o, rest
-			break
-		}
-	}
-	if a, z, ok := strings.Cut(s, "-"); ok && op == "=" {
-		from, err := strconv.ParseUint(strings.TrimSpace(a), 0, 32)
-		to, err2 := strconv.ParseUint(strings.TrimSpace(z), 0, 32)
-		if err != nil || err2 != nil {
-			return nil, fmt.Errorf("%q is not a range", s)
-		}
-		return func(v uint32) bool { return uint64(v) > from && uint64(v) < to }, nil
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(s), 0, 32)
-	if err != nil {
-		return nil, fmt.Errorf("%q is not a value", s)
-	}
-	x := uint32(n)
-	switch op {
-	case "<=":
-		return func(v uint32) bool { return v <= x }, nil
-	case ">=":
-		return func(v uint32) bool { return v >= x }, nil
-	case "!=", "!":
-		return func(v uint32) bool { return v != x }, nil
-	case "<":
-		return func(v uint32) bool { return v < x }, nil
-	case ">":
-		return func(v uint32) bool { return v > x }, nil
-	}
-	return func(v uint32) bool { return v == x }, nil
 }

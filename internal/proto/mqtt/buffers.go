@@ -175,7 +175,7 @@ func compileQoS(arg string) (proto.TxMatcher, error) {
 }
 
 func compileFlags(arg string) (proto.TxMatcher, error) {
-	test, err := parseBits(arg, map[string]uint8{"dup": 8, "retain": 1})
+	test, err := proto.ParseFlags(arg, map[string]uint8{"dup": 8, "retain": 1})
 	if err != nil {
 		return nil, err
 	}
@@ -192,69 +192,10 @@ func compileFlags(arg string) (proto.TxMatcher, error) {
 }
 
 func compileConnectFlags(arg string) (proto.TxMatcher, error) {
-	test, err := parseBits(arg, map[string]uint8{"username": flagUsername, "password": flagPassword,
+	test, err := proto.ParseFlags(arg, map[string]uint8{"username": flagUsername, "password": flagPassword,
 		"will": flagWill, "will_retain": flagWillRetain, "clean_session": flagClean})
 	if err != nil {
 		return nil, err
 	}
 	return anyMessage(func(m *Message) bool { return m.Connect != nil && test(m.Connect.Flags) }), nil
-}
-
-// parseBits reads names of bits, each of which may be negated ("dup,!retain"), or
-// a condition on the number they make up: N, =N, !=N, <N, >N, <=N, >=N, A-B.
-func parseBits(arg string, names map[string]uint8) (func(uint8) bool, error) {
-	s := strings.TrimSpace(arg)
-	if s == "" {
-		return nil, fmt.Errorf("needs an argument")
-	}
-	if test, ok := parseByte(s); ok {
-		return test, nil
-	}
-	var mask, want uint8
-	for _, word := range strings.Split(s, ",") {
-		word = strings.TrimSpace(word)
-		name, not := strings.CutPrefix(word, "!")
-		bit, ok := names[strings.TrimSpace(name)]
-		if !ok {
-			return nil, fmt.Errorf("%q is not a flag", word)
-		}
-		mask |= bit
-		if !not {
-			want |= bit
-		}
-	}
-	return func(v uint8) bool { return v&mask == want }, nil
-}
-
-// parseByte reads a condition on a byte.
-func parseByte(s string) (func(uint8) bool, bool) {
-	if from, to, ok := strings.Cut(s, "-"); ok {
-		a, err1 := strconv.ParseUint(strings.TrimSpace(from), 0, 8)
-		z, err2 := strconv.ParseUint(strings.TrimSpace(to), 0, 8)
-		return func(v uint8) bool { return uint64(v) > a && uint64(v) < z }, err1 == nil && err2 == nil && a < z
-	}
-	op := "="
-	for _, o := range [...]string{"<=", ">=", "!=", "<", ">", "=", "!"} {
-		if rest, ok := strings.CutPrefix(s, o); ok {
-			op, s = o, rest
-			break
-		}
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(s), 0, 8)
-	a := uint8(n)
-	return func(v uint8) bool {
-		switch op {
-		case "<=":
-			return v <= a
-		case ">=":
-			return v >= a
-		case "<":
-			return v < a
-		case ">":
-			return v > a
-		case "!=", "!":
-			return v != a
-		}
-		return v == a
-	}, err == nil
 }

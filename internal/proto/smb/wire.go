@@ -1,60 +1,6 @@
 package smb
 
-import (
-	"encoding/binary"
-	"unicode/utf8"
-)
-
-// reader reads little-endian numbers; bad tells that it ran out of bytes, and from
-// then on everything read is zero.
-type reader struct {
-	b   []byte
-	at  int
-	bad bool
-}
-
-func (r *reader) take(n int) []byte {
-	if n < 0 || len(r.b)-r.at < n {
-		r.bad = true
-		r.at = len(r.b)
-		return nil
-	}
-	b := r.b[r.at : r.at+n]
-	r.at += n
-	return b
-}
-
-func (r *reader) skip(n int) { r.take(n) }
-
-func (r *reader) u8() uint8 {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) u16() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.LittleEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (r *reader) u32() uint32 {
-	if b := r.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (r *reader) u64() uint64 {
-	if b := r.take(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (r *reader) left() int { return len(r.b) - r.at }
+import "unicode/utf8"
 
 // part returns the size bytes at offset off of b.
 func part(b []byte, off, size int) ([]byte, bool) {

@@ -8,9 +8,7 @@
 package websocket
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
 
 	"mirador/internal/jsonw"
 	"mirador/internal/proto"
@@ -150,64 +148,13 @@ func fields() []proto.Field {
 	}
 }
 
-// compileFlags reads a list of flags, or a number with an operator.
 func compileFlags(arg string) (proto.TxMatcher, error) {
-	var mask, want uint8
-	names := true
-	for _, s := range strings.Split(arg, ",") {
-		s = strings.TrimSpace(s)
-		word, negated := strings.CutPrefix(s, "!")
-		bit := uint8(0)
-		switch strings.ToLower(strings.TrimSpace(word)) {
-		case "fin":
-			bit = flagFin
-		case "comp":
-			bit = flagComp
-		default:
-			names = false
-		}
-		mask |= bit
-		if !negated {
-			want |= bit
-		}
-	}
-	if names {
-		return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir) bool {
-			t := of(tx, dir)
-			return t != nil && t.Flags&mask == want
-		}, nil
-	}
-	s := strings.TrimSpace(arg)
-	op := "="
-	for _, o := range [...]string{"<=", ">=", "!=", "<", ">", "=", "!"} {
-		if rest, ok := strings.CutPrefix(s, o); ok {
-			op, s = o, strings.TrimSpace(rest)
-			break
-		}
-	}
-	n, err := strconv.ParseUint(s, 0, 8)
+	match, err := proto.ParseFlags(arg, map[string]uint8{"fin": flagFin, "comp": flagComp})
 	if err != nil {
-		return nil, fmt.Errorf("%q are no flags", arg)
+		return nil, err
 	}
-	x := uint8(n)
 	return func(_ *proto.Conn, tx proto.Tx, dir proto.Dir) bool {
 		t := of(tx, dir)
-		if t == nil {
-			return false
-		}
-		switch v := t.Flags; op {
-		case "<=":
-			return v <= x
-		case ">=":
-			return v >= x
-		case "<":
-			return v < x
-		case ">":
-			return v > x
-		case "!", "!=":
-			return v != x
-		default:
-			return v == x
-		}
+		return t != nil && match(t.Flags)
 	}, nil
 }
