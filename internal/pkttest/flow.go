@@ -160,15 +160,6 @@ func (f *Flow) Close() *Flow {
 	return f
 }
 
-// Reset adds a RST from the client or the server.
-func (f *Flow) Reset(toServer bool) *Flow {
-	from := 1
-	if toServer {
-		from = 0
-	}
-	return f.Segment(toServer, packet.TCP{Seq: f.seq[from], Ack: f.seq[1-from], Flags: packet.RST | packet.ACK}, nil)
-}
-
 // Mirror wraps an Ethernet frame as AWS mirrors it, in an Ethernet frame of its own.
 func Mirror(frame []byte, vni uint32) []byte {
 	b := packet.AppendEthernet(nil, ServerMAC, ClientMAC, packet.EtherTypeIPv4)

@@ -104,7 +104,7 @@ func (p *parser) call3(c *call, hd *header, r *reader, s *source) {
 		r.handle()
 		to = r.name()
 	}
-	if r.bad {
+	if r.Bad {
 		p.event(EventMalformedData)
 		id, name, to = "", nil, nil
 	}
@@ -121,9 +121,9 @@ func (p *parser) call3(c *call, hd *header, r *reader, s *source) {
 }
 
 func (p *parser) read3(c *call, hd *header, r *reader) {
-	id, off := r.handle(), r.u64()
-	r.skip(4)
-	if r.bad {
+	id, off := r.handle(), r.BE64()
+	r.Skip(4)
+	if r.Bad {
 		p.event(EventMalformedData)
 		return
 	}
@@ -147,19 +147,19 @@ type write struct {
 
 // readWriteArgs reads the arguments of a write up to its data.
 func readWriteArgs(r *reader, whole int) (w write) {
-	w.handle, w.offset = r.handle(), r.u64()
-	count := r.u32()
-	w.stable = r.u32()
+	w.handle, w.offset = r.handle(), r.BE64()
+	count := r.BE32()
+	w.stable = r.BE32()
 	w.size = r.data(whole)
 	if uint32(w.size) > count {
-		r.bad = true
+		r.Bad = true
 	}
 	return w
 }
 
 func (p *parser) write3(c *call, r *reader, s *source) {
 	w := readWriteArgs(r, s.whole)
-	if r.bad {
+	if r.Bad {
 		p.event(EventMalformedData)
 		return
 	}
@@ -187,7 +187,7 @@ func (p *parser) write(xid, version, procedure uint32, w write, r *reader, s *so
 
 func (p *parser) commit3(c *call, r *reader) {
 	id := r.handle()
-	if r.bad {
+	if r.Bad {
 		p.event(EventMalformedData)
 		return
 	}

@@ -129,12 +129,12 @@ func (p *parser) part(tx *Tx, off uint64, n int, r *reader, s *source, w *walk, 
 		tx.file.chunks++
 	}
 	if s.h == nil {
-		b := r.take(min(n, r.left()))
+		b := r.Take(min(n, r.Left()))
 		if tx != nil {
 			p.fileData(tx, b)
 			p.fileFlush(tx)
 		}
-		r.skip(min(padding(n), r.left()))
+		r.Skip(min(padding(n), r.Left()))
 		if after != nil {
 			after()
 		}
@@ -142,13 +142,13 @@ func (p *parser) part(tx *Tx, off uint64, n int, r *reader, s *source, w *walk, 
 	}
 	h := s.h
 	h.inData, h.file, h.fileLeft, h.after, h.walk = true, tx, n, after, w
-	s.used = r.at
-	h.tail = s.whole - r.at - n
+	s.used = r.At
+	h.tail = s.whole - r.At - n
 	if w != nil {
 		w.pad = min(padding(n), h.tail)
 	}
-	s.b = s.b[:r.at]
-	r.b = s.b
+	s.b = s.b[:r.At]
+	r.B = s.b
 	if n == 0 {
 		p.dataLess(h, 0)
 	}

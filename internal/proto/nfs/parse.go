@@ -5,6 +5,7 @@ import (
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/netfs"
+	"mirador/internal/proto/wire"
 )
 
 // half is one direction of a connection.
@@ -284,52 +285,52 @@ type credentials struct {
 
 // head reads the head of an RPC message.
 func (r *reader) head() (h header) {
-	h.xid = r.u32()
-	h.reply = r.u32() == 1
+	h.xid = r.BE32()
+	h.reply = r.BE32() == 1
 	if !h.reply {
-		r.skip(4)
-		h.program, h.version, h.procedure = r.u32(), r.u32(), r.u32()
-		at := r.at
-		h.cred.flavor = r.u32()
+		r.Skip(4)
+		h.program, h.version, h.procedure = r.BE32(), r.BE32(), r.BE32()
+		at := r.At
+		h.cred.flavor = r.BE32()
 		body := r.opaque()
-		h.cred.length = r.at - at
+		h.cred.length = r.At - at
 		if h.cred.flavor == authUnix {
 			h.cred.unix(body)
 		}
-		r.skip(4)
+		r.Skip(4)
 		r.opaque()
 		return h
 	}
-	h.denied = r.u32() != 0
+	h.denied = r.BE32() != 0
 	if h.denied {
-		r.take(r.left())
+		r.Take(r.Left())
 		return h
 	}
-	r.skip(4)
+	r.Skip(4)
 	r.opaque()
-	r.skip(4)
+	r.Skip(4)
 	return h
 }
 
 // unix reads the body of AUTH_UNIX. The two ids are taken from right behind the name,
 // without its filling: Suricata shows them so.
 func (c *credentials) unix(b []byte) {
-	r := reader{b: b}
-	r.skip(4)
-	n := r.u32()
-	if n > uint32(r.left()) {
+	r := reader{wire.Reader{B: b}}
+	r.Skip(4)
+	n := r.BE32()
+	if n > uint32(r.Left()) {
 		return
 	}
-	name := r.take(int(n))
+	name := r.Take(int(n))
 	c.machine = append([]byte(nil), name[:min(len(name), MaxName)]...)
-	c.uid, c.gid = r.u32(), r.u32()
+	c.uid, c.gid = r.BE32(), r.BE32()
 }
 
 // message takes one message, which begins (with its record mark) at stream offset off.
 func (p *parser) message(dir proto.Dir, s *source, off uint64) {
-	r := &reader{b: s.b}
+	r := &reader{wire.Reader{B: s.b}}
 	hd := r.head()
-	if r.bad {
+	if r.Bad {
 		p.event(EventMalformedData)
 		return
 	}
@@ -345,14 +346,14 @@ func (p *parser) message(dir proto.Dir, s *source, off uint64) {
 		if !ok {
 			return
 		}
-		p.replyFrames(dir, s, c.version, off, front, r.at)
+		p.replyFrames(dir, s, c.version, off, front, r.At)
 		p.reply(c, &hd, r, s)
 		return
 	}
 	if hd.program != program {
 		return
 	}
-	p.callFrames(dir, s, &hd, off, front, r.at)
+	p.callFrames(dir, s, &hd, off, front, r.At)
 	p.call(&hd, r, s)
 }
 
@@ -407,9 +408,9 @@ func (p *parser) replyFrames(dir proto.Dir, s *source, version uint32, off uint6
 // locate tells whether the bytes at hand of s reach to the data of a read or write
 // that is followed. It changes nothing.
 func (p *parser) locate(dir proto.Dir, s *source) bool {
-	r := &reader{b: s.b}
+	r := &reader{wire.Reader{B: s.b}}
 	hd := r.head()
-	if r.bad || hd.reply == (dir == proto.ToServer) {
+	if r.Bad || hd.reply == (dir == proto.ToServer) {
 		return false
 	}
 	if !hd.reply {
@@ -419,7 +420,7 @@ func (p *parser) locate(dir proto.Dir, s *source) bool {
 		switch {
 		case hd.version == 3 && hd.procedure == procWrite:
 			readWriteArgs(r, s.whole)
-			return !r.bad
+			return !r.Bad
 		case hd.version == 4 && hd.procedure == procCompound:
 			return locateData(r, s.whole, nil)
 		}
@@ -431,7 +432,7 @@ func (p *parser) locate(dir proto.Dir, s *source) bool {
 		return false
 	case c.version == 3 && c.procedure == procRead:
 		readReadResult(r, s.whole)
-		return !r.bad
+		return !r.Bad
 	case c.version == 4 && len(c.reads) > 0:
 		return locateData(r, s.whole, c)
 	}

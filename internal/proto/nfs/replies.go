@@ -23,7 +23,7 @@ func (p *parser) reply(c *call, hd *header, r *reader, s *source) {
 		return
 	}
 	at := *r
-	if status := at.u32(); !at.bad {
+	if status := at.BE32(); !at.Bad {
 		tx.status = status
 	}
 	if c.version == 3 && !p.known3(c, r) {
@@ -40,9 +40,9 @@ func (p *parser) known3(c *call, r *reader) bool {
 	case procLookup:
 		// Suricata reads a handle from a reply that tells of a failure as well, and shows
 		// its hash.
-		status := r.u32()
+		status := r.BE32()
 		id := r.handle()
-		if r.bad {
+		if r.Bad {
 			return false
 		}
 		if status == 0 {
@@ -50,19 +50,19 @@ func (p *parser) known3(c *call, r *reader) bool {
 		}
 		c.tx.setHandle(id)
 	case procCreate:
-		if status, follows := r.u32(), r.u32(); status != 0 || follows == 0 {
-			return !r.bad
+		if status, follows := r.BE32(), r.BE32(); status != 0 || follows == 0 {
+			return !r.Bad
 		}
 		id := r.handle()
-		if r.bad {
+		if r.Bad {
 			return false
 		}
 		p.learn(id, c.name)
 	case procReaddirplus:
-		status := r.u32()
+		status := r.BE32()
 		r.attributes()
-		r.skip(8)
-		if r.bad {
+		r.Skip(8)
+		if r.Bad {
 			return false
 		}
 		if status == 0 {
@@ -74,27 +74,27 @@ func (p *parser) known3(c *call, r *reader) bool {
 
 // attributes steps over attributes that may be missing.
 func (r *reader) attributes() {
-	if r.u32() != 0 {
-		r.skip(attributes)
+	if r.BE32() != 0 {
+		r.Skip(attributes)
 	}
 }
 
 // entries takes the names in a directory.
 func (p *parser) entries(r *reader) {
 	for range MaxEntries {
-		if r.u32() == 0 {
+		if r.BE32() == 0 {
 			return
 		}
-		r.skip(8)
+		r.Skip(8)
 		name := r.name()
-		r.skip(8)
+		r.Skip(8)
 		r.attributes()
-		if r.u32() != 0 {
-			if id := r.handle(); !r.bad {
+		if r.BE32() != 0 {
+			if id := r.handle(); !r.Bad {
 				p.learn(id, name)
 			}
 		}
-		if r.bad {
+		if r.Bad {
 			return
 		}
 	}
@@ -119,13 +119,13 @@ type read struct {
 
 // readReadResult reads the result of a read up to its data.
 func readReadResult(r *reader, whole int) (d read) {
-	d.status = r.u32()
+	d.status = r.BE32()
 	r.attributes()
-	count := r.u32()
-	d.eof = r.u32() != 0
+	count := r.BE32()
+	d.eof = r.BE32() != 0
 	d.size = r.data(whole)
 	if uint32(d.size) > count {
-		r.bad = true
+		r.Bad = true
 	}
 	return d
 }
@@ -139,7 +139,7 @@ func (p *parser) readReply3(c *call, r *reader, s *source) {
 		return
 	}
 	tx.file.waiting--
-	if r.bad {
+	if r.Bad {
 		tx.AddEvent(EventMalformedData)
 		return
 	}

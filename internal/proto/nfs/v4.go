@@ -1,6 +1,9 @@
 package nfs
 
-import "mirador/internal/proto"
+import (
+	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
+)
 
 // Operations of NFS 4. RFC 7530 section 16, RFC 5661 section 18.
 const (
@@ -151,9 +154,9 @@ func (p *parser) compound(c *call, hd *header, r *reader, s *source) {
 // compoundReply takes the reply to it.
 func (p *parser) compoundReply(c *call, r *reader, s *source) {
 	w := &walk{p: p, c: c, r: r, s: s, res: true}
-	status := r.u32()
+	status := r.BE32()
 	if tx := c.tx; tx != nil {
-		if r.bad {
+		if r.Bad {
 			tx.AddEvent(EventMalformedData)
 		}
 		tx.status = status
@@ -169,7 +172,7 @@ func (p *parser) compoundReply(c *call, r *reader, s *source) {
 func locateData(r *reader, whole int, c *call) bool {
 	w := &walk{c: c, r: r, s: &source{whole: whole}, res: c != nil}
 	if w.res {
-		r.skip(4)
+		r.Skip(4)
 	}
 	return w.front() && w.run()
 }
@@ -178,30 +181,30 @@ func locateData(r *reader, whole int, c *call) bool {
 func (w *walk) front() bool {
 	w.r.opaque()
 	if !w.res {
-		w.r.skip(4)
+		w.r.Skip(4)
 	}
-	n := w.r.u32()
+	n := w.r.BE32()
 	if w.n = int(min(n, MaxOps)); n > MaxOps && w.p != nil {
 		w.p.c.Limit(limitOps)
 	}
-	return !w.r.bad
+	return !w.r.Bad
 }
 
 // goOn takes the operations behind the data of a read or write, which was not at hand
 // as a whole.
 func (w *walk) goOn(b []byte) {
 	w.s = &source{b: b, whole: len(b)}
-	w.r = &reader{b: b}
-	w.r.skip(w.pad)
+	w.r = &reader{wire.Reader{B: b}}
+	w.r.Skip(w.pad)
 	w.run()
 }
 
 // run takes the operations. It returns true when it has come to the data of a read or
 // write that is not all at hand.
 func (w *walk) run() bool {
-	for w.n > 0 && !w.r.bad {
+	for w.n > 0 && !w.r.Bad {
 		w.n--
-		op := w.r.u32()
+		op := w.r.BE32()
 		var more, stop bool
 		if w.res {
 			more, stop = w.result(op)
@@ -209,10 +212,10 @@ func (w *walk) run() bool {
 			more, stop = w.op(op)
 		}
 		switch {
-		case w.r.bad && w.p != nil && !w.res:
+		case w.r.Bad && w.p != nil && !w.res:
 			w.p.event(EventMalformedData)
 			return false
-		case w.r.bad || stop:
+		case w.r.Bad || stop:
 			return false
 		case more:
 			return true
@@ -230,10 +233,10 @@ func (w *walk) op(op uint32) (more, stop bool) {
 	case opPutrootfh, opPutpubfh:
 		w.fh = ""
 	case opWrite:
-		r.skip(16)
-		d := write{handle: w.fh, offset: r.u64(), stable: r.u32()}
+		r.Skip(16)
+		d := write{handle: w.fh, offset: r.BE64(), stable: r.BE32()}
 		d.size = r.data(w.s.whole)
-		if r.bad {
+		if r.Bad {
 			return false, true
 		}
 		if w.p == nil {
@@ -241,11 +244,11 @@ func (w *walk) op(op uint32) (more, stop bool) {
 		}
 		return !w.p.write(w.c.xid, 4, opWrite, d, r, w.s, w), false
 	case opRead:
-		r.skip(16)
-		off := r.u64()
-		r.skip(4)
+		r.Skip(16)
+		off := r.BE64()
+		r.Skip(4)
 		switch {
-		case w.p == nil || r.bad:
+		case w.p == nil || r.Bad:
 		case len(w.c.reads) >= MaxReads:
 			w.p.c.Limit(limitReads)
 		default:
@@ -264,11 +267,11 @@ func (w *walk) op(op uint32) (more, stop bool) {
 	case opRemove:
 		w.own(op, r.name())
 	case opCreate:
-		switch r.u32() {
+		switch r.BE32() {
 		case 5:
 			r.opaque()
 		case 3, 4:
-			r.skip(8)
+			r.Skip(8)
 		}
 		name := r.name()
 		r.shape("a")
@@ -279,16 +282,16 @@ func (w *walk) op(op uint32) (more, stop bool) {
 		r.lockArgs()
 	case opExchangeID:
 		r.shape("8o4")
-		if r.u32() != 0 {
+		if r.BE32() != 0 {
 			return false, true
 		}
-		for range min(r.u32(), 1) {
+		for range min(r.BE32(), 1) {
 			r.shape("oo84")
 		}
 	case opTestState:
-		n := r.u32()
+		n := r.BE32()
 		for range min(n, MaxOps) {
-			r.skip(16)
+			r.Skip(16)
 		}
 	default:
 		kinds, ok := shapeOfArgs(op)
@@ -302,7 +305,7 @@ func (w *walk) op(op uint32) (more, stop bool) {
 
 // own begins or changes the transaction of the call: operation op with the file name.
 func (w *walk) own(op uint32, name []byte) {
-	if w.p == nil || w.r.bad {
+	if w.p == nil || w.r.Bad {
 		return
 	}
 	if w.tx == nil {
@@ -317,7 +320,7 @@ func (w *walk) own(op uint32, name []byte) {
 
 // ended completes the transaction of the current file in direction dir.
 func (w *walk) ended(dir proto.Dir) {
-	if w.p == nil || w.r.bad {
+	if w.p == nil || w.r.Bad {
 		return
 	}
 	if tx := w.p.fileOf(w.fh, dir); tx != nil {
@@ -328,32 +331,32 @@ func (w *walk) ended(dir proto.Dir) {
 // openArgs reads the arguments of OPEN.
 func (r *reader) openArgs() {
 	r.shape("4448o")
-	if r.u32() == 1 {
-		switch r.u32() {
+	if r.BE32() == 1 {
+		switch r.BE32() {
 		case 0, 1:
 			r.shape("a")
 		case 2:
-			r.skip(8)
+			r.Skip(8)
 		default:
 			r.shape("8a")
 		}
 	}
-	switch r.u32() {
+	switch r.BE32() {
 	case 0, 3:
 		r.opaque()
 	case 1:
-		r.skip(4)
+		r.Skip(4)
 	case 2:
 		r.shape("so")
 	case 5:
-		r.skip(16)
+		r.Skip(16)
 	}
 }
 
 // lockArgs reads the arguments of LOCK.
 func (r *reader) lockArgs() {
 	r.shape("4488")
-	if r.u32() == 1 {
+	if r.BE32() == 1 {
 		r.shape("4s48o")
 	} else {
 		r.shape("s4")
@@ -363,14 +366,14 @@ func (r *reader) lockArgs() {
 // result takes the result of one operation. Behind one that failed nothing follows.
 func (w *walk) result(op uint32) (more, stop bool) {
 	r := w.r
-	if status := r.u32(); status != 0 {
+	if status := r.BE32(); status != 0 {
 		return false, true
 	}
 	switch op {
 	case opRead:
-		d := read{eof: r.u32() != 0}
+		d := read{eof: r.BE32() != 0}
 		d.size = r.data(w.s.whole)
-		if r.bad {
+		if r.Bad {
 			return false, true
 		}
 		if w.p == nil {
@@ -380,18 +383,18 @@ func (w *walk) result(op uint32) (more, stop bool) {
 	case opOpen:
 		r.openResult()
 	case opReaddir:
-		r.skip(8)
+		r.Skip(8)
 		for range MaxEntries {
-			if r.bad || r.u32() == 0 {
+			if r.Bad || r.BE32() == 0 {
 				break
 			}
 			r.shape("8oa")
 		}
-		r.skip(4)
+		r.Skip(4)
 	case opSecinfo, opNoName:
-		n := r.u32()
+		n := r.BE32()
 		for range min(n, MaxOps) {
-			if r.u32() == authGSS {
+			if r.BE32() == authGSS {
 				r.shape("o44")
 			}
 		}
@@ -427,14 +430,14 @@ func (w *walk) read(d read) bool {
 // openResult reads the result of OPEN.
 func (r *reader) openResult() {
 	r.shape("s4884w")
-	switch r.u32() {
+	switch r.BE32() {
 	case 1:
 		r.shape("s4444o")
 	case 2:
 		r.shape("s448444o")
 	case 3:
-		if why := r.u32(); why == 1 || why == 2 {
-			r.skip(4)
+		if why := r.BE32(); why == 1 || why == 2 {
+			r.Skip(4)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
 )
 
 // Commands of SMB1. [MS-CIFS] section 2.2.2.1.
@@ -420,9 +421,9 @@ func (p *parser) createRequest1(hd *head1, k *block) bool {
 	if len(k.words) < 48 {
 		return false
 	}
-	r := reader{b: k.words, at: 35}
-	c.disposition = r.u32()
-	options := r.u32()
+	r := wire.Reader{B: k.words, At: 35}
+	c.disposition = r.LE32()
+	options := r.LE32()
 	c.deleteOnClose, c.directory = options&0x1000 != 0, options&1 != 0
 	at := 0
 	c.name = dense(k.text(hd, &at))
@@ -444,17 +445,17 @@ func (p *parser) readRequest1(hd *head1, k *block) bool {
 	if len(k.words) < 20 {
 		return false
 	}
-	r := reader{b: k.words, at: 4}
-	f := r.u16()
-	offset := uint64(r.u32())
-	n := uint32(r.u16())
-	r.skip(2)
-	if high := r.u32(); high != 0xffffffff {
+	r := wire.Reader{B: k.words, At: 4}
+	f := r.LE16()
+	offset := uint64(r.LE32())
+	n := uint32(r.LE16())
+	r.Skip(2)
+	if high := r.LE32(); high != 0xffffffff {
 		n |= high << 16
 	}
-	r.skip(2)
-	if r.left() >= 4 {
-		offset |= uint64(r.u32()) << 32
+	r.Skip(2)
+	if r.Left() >= 4 {
+		offset |= uint64(r.LE32()) << 32
 	}
 	if p.cfg.maxRead != 0 && n > p.cfg.maxRead {
 		p.event(EventReadRequestTooLarge)
@@ -646,8 +647,8 @@ func (p *parser) setPathInfo1(hd *head1, k *block, params, data []byte) bool {
 
 // renameTarget reads a FILE_RENAME_INFORMATION.
 func renameTarget(data []byte) ([]byte, bool) {
-	r := reader{b: data}
-	r.skip(8)
-	name := r.take(int(min(r.u32(), 1<<20)))
-	return narrow(name), !r.bad
+	r := wire.Reader{B: data}
+	r.Skip(8)
+	name := r.Take(int(min(r.LE32(), 1<<20)))
+	return narrow(name), !r.Bad
 }

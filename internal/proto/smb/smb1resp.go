@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
 )
 
 // response1 takes command k of a response.
@@ -116,16 +117,16 @@ func (p *parser) createResponse1(hd *head1, k *block, w pending) bool {
 	if hd.status != 0 {
 		return true
 	}
-	r := reader{b: k.words, at: 5}
-	f := r.u16()
-	r.skip(4)
+	r := wire.Reader{B: k.words, At: 5}
+	f := r.LE16()
+	r.Skip(4)
 	var times [4]uint64
 	for i := range times {
-		times[i] = r.u64()
+		times[i] = r.LE64()
 	}
-	r.skip(4)
-	size := r.u64() // allocated, as in Suricata
-	if r.bad {
+	r.Skip(4)
+	size := r.LE64() // allocated, as in Suricata
+	if r.Bad {
 		return false
 	}
 	id := fid(f, hd.uid)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
 )
 
 // Commands of SMB2. [MS-SMB2] section 2.2.1.2.
@@ -247,20 +248,20 @@ func (p *parser) request2(hd *head2, m []byte) {
 func (p *parser) negotiateRequest2(hd *head2, body []byte) bool {
 	tx := p.begin2(hd)
 	n := &negotiate{}
-	r := reader{b: body}
-	r.skip(2)
-	count := int(r.u16())
-	r.skip(8)
-	id := r.take(16)
-	r.skip(8)
-	if r.bad {
+	r := wire.Reader{B: body}
+	r.Skip(2)
+	count := int(r.LE16())
+	r.Skip(8)
+	id := r.Take(16)
+	r.Skip(8)
+	if r.Bad {
 		return false
 	}
 	tx.nego = n
 	n.clientGUID = clip(id)
 	for i := 0; i < count; i++ {
-		d := r.u16()
-		if r.bad {
+		d := r.LE16()
+		if r.Bad {
 			tx.AddEvent(EventNegotiateMalformedDialects)
 			return true
 		}
@@ -275,11 +276,11 @@ func (p *parser) negotiateRequest2(hd *head2, body []byte) bool {
 
 func (p *parser) sessionRequest2(hd *head2, m []byte) bool {
 	s := &session{}
-	r := reader{b: m, at: head2Len}
-	r.skip(12)
-	at, n := int(r.u16()), int(r.u16())
+	r := wire.Reader{B: m, At: head2Len}
+	r.Skip(12)
+	at, n := int(r.LE16()), int(r.LE16())
 	blob, ok := part(m, at, n)
-	ok = ok && !r.bad
+	ok = ok && !r.Bad
 	if ok {
 		p.token(s, blob)
 	}
@@ -291,10 +292,10 @@ func (p *parser) sessionRequest2(hd *head2, m []byte) bool {
 
 func (p *parser) treeRequest2(hd *head2, m []byte) bool {
 	tx := p.begin2(hd)
-	r := reader{b: m, at: head2Len}
-	r.skip(4)
-	at, n := int(r.u16()), int(r.u16())
-	if r.bad {
+	r := wire.Reader{B: m, At: head2Len}
+	r.Skip(4)
+	at, n := int(r.LE16()), int(r.LE16())
+	if r.Bad {
 		return false
 	}
 	tx.tree = &treeConnect{}
@@ -307,13 +308,13 @@ func (p *parser) treeRequest2(hd *head2, m []byte) bool {
 func (p *parser) createRequest2(hd *head2, m []byte) bool {
 	tx := p.begin2(hd)
 	c := &create{}
-	r := reader{b: m, at: head2Len}
-	r.skip(36)
-	c.disposition = r.u32()
-	options := r.u32()
-	at, n := int(r.u16()), int(r.u16())
+	r := wire.Reader{B: m, At: head2Len}
+	r.Skip(36)
+	c.disposition = r.LE32()
+	options := r.LE32()
+	at, n := int(r.LE16()), int(r.LE16())
 	name, ok := part(m, at, n)
-	if r.bad || n > 0 && !ok {
+	if r.Bad || n > 0 && !ok {
 		return false
 	}
 	c.deleteOnClose, c.directory = options&0x1000 != 0, options&1 != 0
@@ -324,11 +325,11 @@ func (p *parser) createRequest2(hd *head2, m []byte) bool {
 }
 
 func (p *parser) readRequest2(hd *head2, body []byte) bool {
-	r := reader{b: body}
-	r.skip(4)
-	n, offset := r.u32(), r.u64()
-	id := r.take(16)
-	if r.bad {
+	r := wire.Reader{B: body}
+	r.Skip(4)
+	n, offset := r.LE32(), r.LE64()
+	id := r.Take(16)
+	if r.Bad {
 		return false
 	}
 	if p.maxRead != 0 && n > p.maxRead || p.cfg.maxRead != 0 && n > p.cfg.maxRead {
@@ -391,12 +392,12 @@ func (p *parser) write2(hd *head2, fixed []byte, n int) *Tx {
 }
 
 func (p *parser) ioctlRequest2(hd *head2, m []byte) bool {
-	r := reader{b: m, at: head2Len}
-	r.skip(4)
-	function := r.u32()
-	id := r.take(16)
-	at, n := int(r.u32()), int(r.u32())
-	if r.bad {
+	r := wire.Reader{B: m, At: head2Len}
+	r.Skip(4)
+	function := r.LE32()
+	id := r.Take(16)
+	at, n := int(r.LE32()), int(r.LE32())
+	if r.Bad {
 		p.begin2(hd)
 		return false
 	}
@@ -409,14 +410,14 @@ func (p *parser) ioctlRequest2(hd *head2, m []byte) bool {
 }
 
 func (p *parser) setInfoRequest2(hd *head2, m []byte) bool {
-	r := reader{b: m, at: head2Len}
-	r.skip(2)
-	class, level := r.u8(), r.u8()
-	n, at := int(r.u32()), int(r.u16())
-	r.skip(6)
-	id := r.take(16)
+	r := wire.Reader{B: m, At: head2Len}
+	r.Skip(2)
+	class, level := r.U8(), r.U8()
+	n, at := int(r.LE32()), int(r.LE16())
+	r.Skip(6)
+	id := r.Take(16)
 	data, ok := part(m, at, n)
-	if r.bad || !ok {
+	if r.Bad || !ok {
 		return false
 	}
 	if class != 1 {
@@ -424,10 +425,10 @@ func (p *parser) setInfoRequest2(hd *head2, m []byte) bool {
 	}
 	switch level {
 	case 0x0a: // FileRenameInformation
-		d := reader{b: data}
-		d.skip(16)
-		name := d.take(int(min(d.u32(), 1<<20)))
-		if d.bad {
+		d := wire.Reader{B: data}
+		d.Skip(16)
+		name := d.Take(int(min(d.LE32(), 1<<20)))
+		if d.Bad {
 			return false
 		}
 		tx := p.begin2(hd)
@@ -522,14 +523,14 @@ func (p *parser) negotiateResponse2(hd *head2, tx *Tx, body []byte) bool {
 	if hd.status != ntSuccess {
 		return true
 	}
-	r := reader{b: body}
-	r.skip(4)
-	dialect := r.u16()
-	r.skip(2)
-	id := r.take(16)
-	r.skip(8)
-	maxRead, maxWrite := r.u32(), r.u32()
-	if r.bad {
+	r := wire.Reader{B: body}
+	r.Skip(4)
+	dialect := r.LE16()
+	r.Skip(2)
+	id := r.Take(16)
+	r.Skip(8)
+	maxRead, maxWrite := r.LE32(), r.LE32()
+	if r.Bad {
 		return false
 	}
 	p.dialect, p.dialect1 = dialect, nil
@@ -567,17 +568,17 @@ func (p *parser) createResponse2(hd *head2, w pending, body []byte) bool {
 	if hd.status != ntSuccess {
 		return true
 	}
-	r := reader{b: body}
-	r.skip(8)
+	r := wire.Reader{B: body}
+	r.Skip(8)
 	var times [4]uint64
 	for i := range times {
-		times[i] = r.u64()
+		times[i] = r.LE64()
 	}
-	r.skip(8)
-	size := r.u64()
-	r.skip(8)
-	id := r.take(16)
-	if r.bad {
+	r.Skip(8)
+	size := r.LE64()
+	r.Skip(8)
+	id := r.Take(16)
+	if r.Bad {
 		return false
 	}
 	if c := w.tx.create; c != nil {
@@ -654,11 +655,11 @@ func (p *parser) pipeResponse2(hd *head2, w pending, m []byte) bool {
 	if hd.cmd == cmd2Write {
 		return true
 	}
-	r := reader{b: m, at: head2Len}
-	r.skip(32)
-	at, n := int(r.u32()), int(r.u32())
+	r := wire.Reader{B: m, At: head2Len}
+	r.Skip(32)
+	at, n := int(r.LE32()), int(r.LE32())
 	data, ok := part(m, at, n)
-	if r.bad || !ok {
+	if r.Bad || !ok {
 		return false
 	}
 	p.reply(2, hd.cmd, hd.session, hd.tree, w.id, data, hd.outcome())

@@ -37,7 +37,10 @@ func (r *Reader) Rest() []byte { return r.Take(r.Left()) }
 
 // Zero returns the bytes up to a zero byte, which is passed over too.
 func (r *Reader) Zero() []byte {
-	n := bytes.IndexByte(r.B[r.At:], 0)
+	n := -1
+	if r.At < len(r.B) {
+		n = bytes.IndexByte(r.B[r.At:], 0)
+	}
 	if r.Bad || n < 0 {
 		r.Bad, r.At = true, len(r.B)
 		return nil
