@@ -20,6 +20,7 @@ type applyFlags struct {
 	yes, dry, all, quiet bool
 	parallel             int
 	journal, rates       string
+	unlock               func()
 }
 
 func (a *applyFlags) register(c *cobra.Command) {
@@ -118,7 +119,16 @@ func (a *applyFlags) apply(c *cobra.Command, s *setup.Spec, saved *setup.SavedPl
 
 // open opens the journal; nil means that there is none.
 func (a *applyFlags) open(c *cobra.Command, stack string, who setup.Identity) (*setup.Journal, error) {
-	if a.journal == "none" || a.dry {
+	if a.dry {
+		return nil, nil
+	}
+	// watch leaves its rounds out meanwhile; the end of the program lets it in again.
+	unlock, err := lockStack(stack, who)
+	if err != nil {
+		return nil, err
+	}
+	a.unlock = unlock // held until then: a file that nobody refers to is closed
+	if a.journal == "none" {
 		return nil, nil
 	}
 	path, err := journalPath(a.journal, stack, who)

@@ -9,7 +9,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -97,6 +100,14 @@ func (f *watchFlags) run(c *cobra.Command) error {
 		f.o.Queue = q
 	}
 	f.o.Spec, f.o.Now, f.o.Random = s, time.Now, rand.Float64
+	f.o.Lock = func(who setup.Identity) (func(), error) { return lockStack(s.Name, who) }
+	f.o.QueueState = func(err error) {
+		if err != nil {
+			log.Error("the queue does not answer: rounds come by time only", "queue", f.queue, "error", err)
+			return
+		}
+		log.Info("the queue answers again", "queue", f.queue)
+	}
 	f.o.Used = func() int { return ec2Calls(client) }
 	if !f.once {
 		f.o.Report = func(r *setup.Round) { logRound(log, r, f.o.DryRun) }
@@ -110,6 +121,7 @@ func (f *watchFlags) run(c *cobra.Command) error {
 		f.told(c.ErrOrStderr(), client)
 		return f.print(c.OutOrStdout(), r)
 	}
+	defer f.reloads(log, w)()
 	stop, err := f.serve(log, w)
 	if err != nil {
 		return err
@@ -118,6 +130,47 @@ func (f *watchFlags) run(c *cobra.Command) error {
 	notify("READY=1")
 	defer notify("STOPPING=1")
 	return w.Run(c.Context())
+}
+
+// lockStack keeps other runs of this user on a stack out. Where no state can be kept there is
+// no lock.
+func lockStack(stack string, who setup.Identity) (unlock func(), err error) {
+	path, err := journalPath("", stack, who)
+	if err != nil {
+		return func() {}, nil
+	}
+	unlock, err = setup.LockStack(path + ".lock")
+	if err != nil && !errors.Is(err, setup.ErrLocked) {
+		return func() {}, nil
+	}
+	return unlock, err
+}
+
+// reloads takes the description anew at each SIGHUP, until the returned function is called. One
+// that is wrong is told, and the old one stays.
+func (f *watchFlags) reloads(log *slog.Logger, w *setup.Watcher) (stop func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hup {
+			s, err := setup.ReadSpec(f.file)
+			if err == nil {
+				err = w.Reload(s)
+			}
+			if err != nil {
+				log.Error("the old description stays", "file", f.file, "error", err)
+				continue
+			}
+			log.Info("description taken anew", "file", f.file)
+		}
+	}()
+	return func() {
+		signal.Stop(hup)
+		close(hup)
+		<-done
+	}
 }
 
 // ec2Calls counts the calls that the account's limits are about: not those of the queue,
@@ -150,6 +203,10 @@ func logRound(log *slog.Logger, r *setup.Round, dry bool) {
 	}
 	if r.Drift > 0 {
 		log.Warn("something else than sessions differs", "changes", r.Drift, "hint", "mirador aws plan")
+	}
+	if errors.Is(r.Err, setup.ErrLocked) {
+		log.Info("another run is at work on this stack: this round is left out", "next", r.Next)
+		return
 	}
 	if r.Err != nil && len(r.Failed) == 0 {
 		var ce *setup.CloudError
@@ -276,6 +333,11 @@ func (c *watchCollector) Collect(out chan<- prometheus.Metric) {
 	send(counter, "events_total", "Messages of the queue, by what they were.", float64(s.Events.Good), "kind", "instance")
 	send(counter, "events_total", "", float64(s.Events.Junk), "kind", "junk")
 	send(counter, "events_total", "", float64(s.Events.Foreign), "kind", "foreign")
+	up := 1.0
+	if s.Events.Deaf {
+		up = 0
+	}
+	send(gauge, "queue_up", "1 while the queue answers, or there is none.", up)
 	send(counter, "queue_errors_total", "Times that the queue did not answer.", float64(s.Events.Errors))
 	send(gauge, "sessions", "Sessions of the stack at the last round.", float64(s.Last.Sessions))
 	send(gauge, "sessions_wanted", "Sessions that the description means.", float64(s.Last.Want))

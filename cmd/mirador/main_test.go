@@ -143,11 +143,16 @@ func scriptStory(ts *testscript.TestScript, _ bool, args []string) {
 // pace lets two milliseconds go by.
 func pace() { <-time.After(2 * time.Millisecond) }
 
-// scriptSignal sends a signal to the process whose id is in a file: signal FILE HUP
+// scriptSignal sends a signal to the process whose id is in a file, or to the background command
+// that was started last: signal FILE HUP, signal last HUP
 func scriptSignal(ts *testscript.TestScript, _ bool, args []string) {
 	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "USR1": syscall.SIGUSR1}
 	if len(args) != 2 || signals[args[1]] == 0 {
 		ts.Fatalf("usage: signal FILE HUP|TERM|USR1")
+	}
+	if list := ts.BackgroundCmds(); args[0] == "last" && len(list) > 0 {
+		ts.Check(list[len(list)-1].Process.Signal(signals[args[1]]))
+		return
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
 	ts.Check(err)

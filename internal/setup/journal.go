@@ -80,6 +80,23 @@ func OpenJournal(path, stack string, who Identity, random func() string) (*Journ
 	return j, nil
 }
 
+// LockStack keeps other runs on this machine out until the returned function is called:
+// ErrLocked means that another is at work. The file at path stays.
+func LockStack(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
 // ErrLocked tells that another run is at work on the stack.
 var ErrLocked = errors.New("another run is at work on this stack")
 

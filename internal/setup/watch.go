@@ -29,6 +29,11 @@ type WatchOptions struct {
 	Rates          *Rates   // for hints; nil: without prices
 	Queue          Queue    // of events; nil: rounds come by time only
 	Settle         time.Duration
+	// Lock keeps other runs on this stack out while a round is made; it returns what ends that,
+	// or ErrLocked: the round waits then for the next turn. nil: nobody is kept out.
+	Lock func(who Identity) (unlock func(), err error)
+	// QueueState is told when the queue stops to answer, and with nil when it answers again.
+	QueueState func(err error)
 
 	Now    func() time.Time                                 // needed
 	Pause  func(ctx context.Context, d time.Duration) error // nil: a timer
@@ -98,6 +103,13 @@ type Watcher struct {
 	held     bool
 	tokens   float64
 	filled   time.Time
+	pending  []string // handles of events that no round has answered yet
+	deaf     bool     // the queue does not answer
+
+	// reload guards next and wake.
+	reload sync.Mutex
+	spec   *Spec  // to be taken by the next round; nil: none
+	wake   func() // ends the pause; nil: there is none
 }
 
 // NewWatcher returns a Watcher; nothing happens before Run or Round.
@@ -132,11 +144,12 @@ func (w *Watcher) Run(ctx context.Context) error {
 	cause := "start"
 	for {
 		r := w.Round(ctx, cause)
+		w.answered(ctx, r)
 		if ctx.Err() != nil {
 			return nil
 		}
 		var err error
-		if cause, err = w.wait(ctx, r.Next); err != nil {
+		if cause, err = w.rest(ctx, r.Next); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -145,16 +158,65 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
+// rest waits until the next round is due, or a new description is there.
+func (w *Watcher) rest(ctx context.Context, d time.Duration) (cause string, err error) {
+	pause, wake := context.WithCancel(ctx)
+	defer wake()
+	w.reload.Lock()
+	if w.spec != nil {
+		wake()
+	}
+	w.wake = wake
+	w.reload.Unlock()
+	cause, err = w.wait(pause, d)
+	w.reload.Lock()
+	defer w.reload.Unlock()
+	w.wake = nil
+	if w.spec != nil && ctx.Err() == nil {
+		return "reload", nil
+	}
+	return cause, err
+}
+
+// Reload takes a new description of the same stack; a round begins at once.
+func (w *Watcher) Reload(s *Spec) error {
+	switch old := w.o.Spec; {
+	case s.Name != old.Name:
+		return fmt.Errorf("the description is of stack %q, and watch keeps %q: start another watch for it", s.Name, old.Name)
+	case s.Region != old.Region:
+		return fmt.Errorf("the description is for region %q, and watch is in %q: start another watch for it", s.Region, old.Region)
+	}
+	w.reload.Lock()
+	defer w.reload.Unlock()
+	w.spec = s
+	if w.wake != nil {
+		w.wake()
+	}
+	return nil
+}
+
+// renew takes the description that Reload was given.
+func (w *Watcher) renew() {
+	w.reload.Lock()
+	defer w.reload.Unlock()
+	if w.spec != nil {
+		w.o.Spec, w.spec = w.spec, nil
+	}
+}
+
 // Round looks once, makes the changes of sessions, and says how long to wait.
 func (w *Watcher) Round(ctx context.Context, cause string) *Round {
+	w.renew()
 	r := &Round{At: w.o.Now(), Cause: cause}
 	r.began = w.used()
 	r.Err = w.round(ctx, r)
 	r.Calls = w.used() - r.began
 	w.tokens -= float64(r.Calls)
-	if r.Err != nil {
+	switch {
+	case errors.Is(r.Err, ErrLocked): // the other run does our work
+	case r.Err != nil:
 		w.failures++
-	} else {
+	default:
 		w.failures = 0
 	}
 	r.Next = w.next()
@@ -206,6 +268,20 @@ func (w *Watcher) debt() time.Duration {
 
 func (w *Watcher) round(ctx context.Context, r *Round) error {
 	s := w.o.Spec
+	if w.o.Lock != nil {
+		if w.who.Account == "" {
+			who, err := w.c.Identity(ctx)
+			if err != nil {
+				return err
+			}
+			w.who = who
+		}
+		unlock, err := w.o.Lock(w.who)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	o, err := Observe(ctx, w.c, ObserveOptions{Stack: s.Name, Spec: s})
 	if err != nil {
 		return err

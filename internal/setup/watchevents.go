@@ -35,6 +35,7 @@ type EventStats struct {
 	Junk    uint64 // what is no such event
 	Foreign uint64 // of another account or region
 	Errors  uint64 // times that the queue did not answer
+	Deaf    bool   // it does not answer now: rounds come by time only
 }
 
 const (
@@ -48,6 +49,10 @@ const (
 	// maxDrain bounds the questions to the queue before a round: a queue that fills faster
 	// than it is read must not hold rounds up.
 	maxDrain = 100
+	// deletePatience is how long it may take to delete events.
+	deletePatience = 10 * time.Second
+	// maxPending bounds the events that wait for a round: all that one drain can read.
+	maxPending = 10 * (maxDrain + 1)
 )
 
 // stateChange is the detail-type of the events.
@@ -154,26 +159,62 @@ func (w *Watcher) settle(ctx context.Context) error {
 	return nil
 }
 
-// receive reads and deletes messages. good tells that one is a change here.
+// answered takes the events out of the queue that a round has answered. After one that failed
+// they stay, and come again when SQS shows them again.
+func (w *Watcher) answered(ctx context.Context, r *Round) {
+	list := w.pending
+	w.pending = nil
+	if len(list) == 0 || r.Err != nil {
+		return
+	}
+	// What is answered is deleted also when the program is ended meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deletePatience)
+	defer cancel()
+	if err := w.o.Queue.Delete(ctx, list); err != nil {
+		// A message that stays leads to one more round, which finds nothing to do.
+		w.mu.Lock()
+		w.stats.Events.Errors++
+		w.mu.Unlock()
+	}
+}
+
+// listen notes whether the queue answers, and tells when that has changed.
+func (w *Watcher) listen(err error) {
+	if deaf := err != nil; deaf != w.deaf {
+		w.deaf = deaf
+		if w.o.QueueState != nil {
+			w.o.QueueState(err)
+		}
+	}
+}
+
+// receive reads messages. Those that are no change here are deleted at once; the others when a
+// round has answered them. good tells that there is one.
 func (w *Watcher) receive(ctx context.Context, d time.Duration) (good bool, n int, err error) {
 	list, err := w.o.Queue.Receive(ctx, d)
 	var s EventStats
 	var handles []string
+	if ctx.Err() == nil {
+		w.listen(err)
+	}
 	for _, m := range list {
-		handles = append(handles, m.Handle) // junk too, so that it does not come again
 		e, err := ParseEvent(m.Body)
 		switch who := w.who; {
 		case err != nil:
 			s.Junk++
+			handles = append(handles, m.Handle) // so that it does not come again
 		case who.Account != "" && (e.Account != who.Account || e.Region != who.Region):
 			s.Foreign++
+			handles = append(handles, m.Handle)
 		default:
 			s.Good++
 			good = true
+			if len(w.pending) < maxPending {
+				w.pending = append(w.pending, m.Handle)
+			} // the others come again
 		}
 	}
 	if len(handles) > 0 && err == nil {
-		// A message that stays leads to one more round, which finds nothing to do.
 		if derr := w.o.Queue.Delete(ctx, handles); derr != nil {
 			s.Errors++
 		}
@@ -184,6 +225,7 @@ func (w *Watcher) receive(ctx context.Context, d time.Duration) (good bool, n in
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := &w.stats.Events
+	t.Deaf = w.deaf
 	t.Good, t.Junk, t.Foreign, t.Errors = t.Good+s.Good, t.Junk+s.Junk, t.Foreign+s.Foreign, t.Errors+s.Errors
 	return good, len(list), err
 }
