@@ -244,6 +244,37 @@ func (c *Client) VPCs(ctx context.Context, q setup.Query) ([]setup.VPC, error) {
 	return out, err
 }
 
+// PrefixLists reads the entries of managed prefix lists.
+func (c *Client) PrefixLists(ctx context.Context, ids []string) (mirror.PrefixLists, error) {
+	out := mirror.PrefixLists{}
+	for _, id := range ids {
+		var list []netip.Prefix
+		p := ec2.NewGetManagedPrefixListEntriesPaginator(c.ec2, &ec2.GetManagedPrefixListEntriesInput{PrefixListId: &id, MaxResults: int32p(100)})
+		err := pages(action("GetManagedPrefixListEntries"), p.HasMorePages, func() error {
+			page, err := p.NextPage(ctx)
+			if err != nil {
+				return err
+			}
+			for _, e := range page.Entries {
+				if n := prefix(e.Cidr); n.IsValid() {
+					list = append(list, n)
+				}
+			}
+			return nil
+		})
+		switch setup.KindOf(err) {
+		case setup.KindNotFound: // of another account, and not shared with this one
+			continue
+		default:
+			if err != nil {
+				return nil, err
+			}
+		}
+		out[id] = list
+	}
+	return out, nil
+}
+
 // RouteTables reads route tables.
 func (c *Client) RouteTables(ctx context.Context, q setup.Query) ([]setup.RouteTable, error) {
 	var out []setup.RouteTable

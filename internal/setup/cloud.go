@@ -22,6 +22,10 @@ type Cloud interface {
 	NetworkACLs(ctx context.Context, q Query) ([]NetworkACL, error)
 	SecurityGroups(ctx context.Context, q Query) ([]SecurityGroup, error)
 
+	// PrefixLists returns the entries of managed prefix lists; one that the caller cannot see is
+	// absent.
+	PrefixLists(ctx context.Context, ids []string) (mirror.PrefixLists, error)
+
 	Targets(ctx context.Context, q Query) ([]mirror.Target, error)
 	Filters(ctx context.Context, q Query) ([]mirror.Filter, error)
 	Sessions(ctx context.Context, q Query) ([]mirror.Session, error)

@@ -273,9 +273,12 @@ func (d *Desired) groups(w *Observed) error {
 
 func permission(proto string, port int, peer, why string) Permission {
 	p := Permission{Protocol: proto, From: port, To: port, Why: why}
-	if strings.HasPrefix(peer, "sg-") {
+	switch {
+	case strings.HasPrefix(peer, "sg-"):
 		p.Group = peer
-	} else {
+	case strings.HasPrefix(peer, "pl-"):
+		p.List = peer
+	default:
 		p.CIDR = peer
 	}
 	return p

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"mirador/internal/mirror"
 )
@@ -30,7 +31,9 @@ type Observed struct {
 	Services     []EndpointService
 	Endpoints    []Endpoint
 
-	// RouteTables and NetworkACLs are there when Path was asked for.
+	// RouteTables, NetworkACLs and the PrefixLists that routes and groups refer to are there when
+	// Path was asked for.
+	PrefixLists mirror.PrefixLists
 	RouteTables []RouteTable
 	NetworkACLs []NetworkACL
 
@@ -82,6 +85,7 @@ func Observe(ctx context.Context, c Cloud, o ObserveOptions) (*Observed, error) 
 		}{
 			{"route tables", func() (err error) { w.RouteTables, err = c.RouteTables(ctx, Query{}); return }},
 			{"network ACLs", func() (err error) { w.NetworkACLs, err = c.NetworkACLs(ctx, Query{}); return }},
+			{"prefix lists", func() error { return w.prefixLists(ctx, c, o.Spec) }},
 		}...)
 	}
 	for _, s := range steps {
@@ -113,6 +117,33 @@ func Observe(ctx context.Context, c Cloud, o ObserveOptions) (*Observed, error) 
 		w.index()
 	}
 	return w, nil
+}
+
+// prefixLists reads the lists that routes, security groups and the description refer to.
+func (w *Observed) prefixLists(ctx context.Context, c Cloud, s *Spec) (err error) {
+	ids := map[string]int{}
+	if s != nil {
+		for _, x := range slices.Concat(s.Group.Sources, s.Group.Health) {
+			if strings.HasPrefix(x, "pl-") {
+				ids[x]++
+			}
+		}
+	}
+	for i := range w.RouteTables {
+		for _, r := range w.RouteTables[i].Routes {
+			ids[r.List]++
+		}
+	}
+	for i := range w.Groups {
+		for _, p := range append(slices.Clone(w.Groups[i].Ingress), w.Groups[i].Egress...) {
+			ids[p.List]++
+		}
+	}
+	delete(ids, "")
+	if len(ids) > 0 {
+		w.PrefixLists, err = c.PrefixLists(ctx, sortedIDs(ids))
+	}
+	return err
 }
 
 // balancers reads load balancers and what hangs on those of the stack.

@@ -72,6 +72,7 @@ func readTable() map[string][]Action {
 		"VPCs":                  {ec2("DescribeVpcs")},
 		"RouteTables":           {ec2("DescribeRouteTables")},
 		"NetworkACLs":           {ec2("DescribeNetworkAcls")},
+		"PrefixLists":           {ec2("GetManagedPrefixListEntries")},
 		"SecurityGroups":        {ec2("DescribeSecurityGroups")},
 		"Targets":               {ec2("DescribeTrafficMirrorTargets")},
 		"Filters":               {ec2("DescribeTrafficMirrorFilters")},

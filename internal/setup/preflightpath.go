@@ -176,7 +176,7 @@ func (f *preflight) path(from *Subnet, x *Source, h *hop) bool {
 	p := mirror.MirrorProbe(x.Interface.Primary(), h.addr)
 	to := f.w.Subnet(h.subnet)
 	if t := f.w.routesOf(from); t != nil {
-		if v := mirror.LookupRoute(t, h.addr, nil); !v.Found {
+		if v := mirror.LookupRoute(t, h.addr, f.w.PrefixLists); !v.Found {
 			bad("route", v.Why, "add a route to "+t.ID+" that leads to "+h.addr.String()+" (VPC peering or a transit gateway)")
 		} else if strings.HasPrefix(v.Target, "igw-") || strings.HasPrefix(v.Target, "nat-") {
 			bad("route", v.Why+", which does not lead to the sensor", "connect the VPCs by peering or a transit gateway")
@@ -198,7 +198,7 @@ func (f *preflight) path(from *Subnet, x *Source, h *hop) bool {
 		}
 	}
 	if h.groups != nil {
-		if v := mirror.GroupsAdmit(h.groups, mirror.Ingress, p, x.Interface.Groups, nil); !v.Admitted {
+		if v := mirror.GroupsAdmit(h.groups, mirror.Ingress, p, x.Interface.Groups, f.w.PrefixLists); !v.Admitted {
 			bad("group", v.Why, fmt.Sprintf("let UDP %d in from %s: security_group.sources", h.port, from.CIDR))
 		}
 	}

@@ -32,8 +32,8 @@ type Sensor struct {
 type GroupSpec struct {
 	Name        string  `yaml:"name,omitempty" doc:"default: mirador-NAME-traffic"`
 	Description string  `yaml:"description,omitempty" doc:"cannot be changed once the group is there; default: Mirrored traffic to the sensors of NAME"`
-	Sources     Strings `yaml:"sources,omitempty" doc:"CIDRs and ids of security groups that may send to UDP 4789; default: the subnets of the sources"`
-	Health      Strings `yaml:"health_sources,omitempty" doc:"CIDRs and ids of security groups that may ask TCP 80 for the health; default: the subnets of the load balancer"`
+	Sources     Strings `yaml:"sources,omitempty" doc:"CIDRs and ids of security groups and prefix lists that may send to UDP 4789; default: the subnets of the sources"`
+	Health      Strings `yaml:"health_sources,omitempty" doc:"CIDRs and ids of security groups and prefix lists that may ask TCP 80 for the health; default: the subnets of the load balancer"`
 	Egress      string  `yaml:"egress,omitempty" enum:"all,none" doc:"outbound traffic: all (default) or none; a traffic interface only answers"`
 	Tags        Tags    `yaml:"tags,omitempty" doc:"more tags of the group"`
 }

@@ -127,12 +127,12 @@ func checkIDs(p *problems, path, prefix string, ids Strings) {
 
 func checkPeers(p *problems, path string, peers Strings) {
 	for _, x := range peers {
-		if strings.HasPrefix(x, "sg-") {
-			checkID(p, path, "sg", x)
+		if kind, _, ok := strings.Cut(x, "-"); ok && (kind == "sg" || kind == "pl") {
+			checkID(p, path, kind, x)
 			continue
 		}
 		if n, err := netip.ParsePrefix(x); err != nil || n != n.Masked() {
-			p.add(path, "%q is neither a CIDR (with no bits set after its length) nor the id of a security group", x)
+			p.add(path, "%q is neither a CIDR (with no bits set after its length) nor the id of a security group or prefix list", x)
 		}
 	}
 }

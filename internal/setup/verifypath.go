@@ -270,7 +270,7 @@ func (v *verifier) lastStep(r *Verdict, from, e *Interface, b *Balancer, g *Targ
 	if !p.Src.IsValid() || !p.Dst.IsValid() {
 		return
 	}
-	if x := mirror.GroupsAdmit(groups, mirror.Ingress, p, peers, nil); !x.Admitted {
+	if x := mirror.GroupsAdmit(groups, mirror.Ingress, p, peers, v.w.PrefixLists); !x.Admitted {
 		r.note(Error, HopGroup, fmt.Sprintf("%s (sensor interface %s)", x.Why, e.ID), fmt.Sprintf("let UDP %d in from %s: security_group.sources, and mirador aws apply", port, p.Src))
 	}
 	if e.Subnet != subnet {
@@ -280,7 +280,7 @@ func (v *verifier) lastStep(r *Verdict, from, e *Interface, b *Balancer, g *Targ
 	if _, err := fmt.Sscan(g.Health.Port, &hp.DstPort); err != nil || !node.IsValid() { // traffic-port is no number: that of the traffic
 		hp.DstPort = g.Port
 	}
-	if x := mirror.GroupsAdmit(groups, mirror.Ingress, hp, b.Groups, nil); node.IsValid() && !x.Admitted {
+	if x := mirror.GroupsAdmit(groups, mirror.Ingress, hp, b.Groups, v.w.PrefixLists); node.IsValid() && !x.Admitted {
 		r.note(Error, HopGroup, fmt.Sprintf("health checks do not get through: %s (sensor interface %s)", x.Why, e.ID),
 			fmt.Sprintf("let TCP %d in from the subnets of the load balancer: security_group.health_sources, and mirador aws apply", hp.DstPort))
 	}
