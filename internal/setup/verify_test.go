@@ -17,7 +17,10 @@ import (
 	"mirador/internal/setup"
 )
 
-const balanced = tagged + "target: {kind: nlb}\n"
+const (
+	balanced = tagged + "target: {kind: nlb}\n"
+	gateway  = tagged + "target: {kind: gwlb}\n"
+)
 
 // counted is what CloudWatch says of each instance: the sum of each metric.
 type counted map[string]map[string]float64
@@ -140,6 +143,24 @@ func TestVerifyNamesTheHop(t *testing.T) {
 		{"health check kept out", balanced, 2, setup.HopGroup, "health checks do not get through", func(w *world, o *setup.Observed) {
 			revoke(w, o, 80)
 			w.api.SetHealth(ill{})
+		}},
+		{"gateway: listener deleted", gateway, 2, setup.HopListener, "no listener", func(w *world, o *setup.Observed) {
+			_, err := w.balancing().DeleteListener(w.t.Context(), &elb.DeleteListenerInput{ListenerArn: &o.Listeners[0].ARN})
+			w.ok(err)
+		}},
+		{"gateway: targets unhealthy", gateway, 2, setup.HopHealth, "503", func(w *world, _ *setup.Observed) { w.api.SetHealth(ill{}) }},
+		{"gateway: one zone without a healthy target", gateway, 1, setup.HopHealth, "no healthy target in us-east-1b", func(w *world, _ *setup.Observed) {
+			_, err := w.ec2.StopInstances(w.t.Context(), &ec2.StopInstancesInput{InstanceIds: w.sensors[1:]})
+			w.ok(err)
+		}},
+		{"gateway: group revoked", gateway, 2, setup.HopGroup, "udp 6081", func(w *world, o *setup.Observed) { revoke(w, o, 6081) }},
+		{"gateway: endpoint deleted", gateway, 1, setup.HopTarget, "is gone", func(w *world, o *setup.Observed) {
+			_, err := w.ec2.DeleteVpcEndpoints(w.t.Context(), &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: []string{o.Endpoints[0].ID}})
+			w.ok(err)
+		}},
+		{"gateway: endpoint rejected", gateway, 1, setup.HopTarget, "rejected", func(w *world, o *setup.Observed) {
+			_, err := w.ec2.RejectVpcEndpointConnections(w.t.Context(), &ec2.RejectVpcEndpointConnectionsInput{ServiceId: &o.Services[0].ID, VpcEndpointIds: []string{o.Endpoints[0].ID}})
+			w.ok(err)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -310,6 +310,12 @@ func (v *verifier) toEndpoint(r *Verdict, from *Interface, t *mirror.Target) {
 	if !strings.EqualFold(e.State, "available") {
 		r.note(Error, HopTarget, "the endpoint "+e.ID+" is "+e.State, "accept the connection in the endpoint service, or wait until it is available")
 	}
+	at := from // the node of the endpoint's zone takes what the endpoint gets
+	if len(e.Interfaces) > 0 {
+		if x := v.w.Interface(e.Interfaces[0]); x != nil {
+			at = x
+		}
+	}
 	if len(e.Interfaces) > 0 && len(e.Subnets) > 0 {
 		if a := v.w.addrOf(e.Interfaces[0]); a.IsValid() {
 			v.network(r, from, e.Subnets[0], a, nil, "endpoint "+e.ID, TargetGWLB)
@@ -317,11 +323,12 @@ func (v *verifier) toEndpoint(r *Verdict, from *Interface, t *mirror.Target) {
 	}
 	b := v.balancerOf(t)
 	if b == nil {
-		return // of another account: what is behind it is not ours to see
+		r.note(OK, HopTarget, "the endpoint "+e.ID+" is one of "+e.Service+", which is not of this account: what is behind it cannot be seen from here", "")
+		return
 	}
 	for i := range v.w.Listeners {
 		if l := &v.w.Listeners[i]; l.Balancer == b.ARN && l.TargetGroup != "" {
-			v.behind(r, from, b, l.TargetGroup, v.nodeSubnet(b, from), 6081)
+			v.behind(r, from, b, l.TargetGroup, v.nodeSubnet(b, at), 6081)
 			return
 		}
 	}
