@@ -179,6 +179,7 @@ resource "aws_iam_role_policy" "look" {
           "ec2:DescribeVpcEndpointServiceConfigurations",
           "ec2:DescribeVpcEndpoints",
           "ec2:DescribeVpcs",
+          "ec2:GetManagedPrefixListEntries",
           "elasticloadbalancing:DescribeListeners",
           "elasticloadbalancing:DescribeLoadBalancerAttributes",
           "elasticloadbalancing:DescribeLoadBalancers",

@@ -152,6 +152,23 @@ func (l *linter) rule(rules []FilterRule, idle []bool, i int) {
 	}
 }
 
+// Shadowed returns the rules that never decide because one earlier rule of their direction takes
+// all that they match, each with that rule.
+func Shadowed(rules []FilterRule) [][2]FilterRule {
+	var out [][2]FilterRule
+	for i := range rules {
+		b := boxOf(&rules[i])
+		for j := range rules {
+			c := boxOf(&rules[j])
+			if rules[j].Direction == rules[i].Direction && rules[j].Number < rules[i].Number && regionOf(b).minusAll([]box{c}).empty() {
+				out = append(out, [2]FilterRule{rules[i], rules[j]})
+				break
+			}
+		}
+	}
+	return out
+}
+
 // unreached tells of a rule that earlier ones leave nothing for.
 func (l *linter) unreached(rules []FilterRule, i int) {
 	r := &rules[i]

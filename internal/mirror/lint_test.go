@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -169,5 +170,24 @@ func TestLintIsTrue(t *testing.T) {
 	}
 	if compacted < 15 || shadowed < 10 || redundant < 10 {
 		t.Errorf("only %d filters made smaller, %d rules shadowed, %d redundant", compacted, shadowed, redundant)
+	}
+}
+
+func TestShadowed(t *testing.T) {
+	rule := func(d mirror.Direction, n, proto int, src string, to *mirror.PortRange) mirror.FilterRule {
+		any := netip.MustParsePrefix("0.0.0.0/0")
+		return mirror.FilterRule{Direction: d, Number: n, Action: mirror.Accept, Protocol: proto, SourceCIDR: netip.MustParsePrefix(src), DestinationCIDR: any, DestinationPorts: to}
+	}
+	web := &mirror.PortRange{From: 443, To: 443}
+	rules := []mirror.FilterRule{
+		rule(mirror.Egress, 10, mirror.AnyProtocol, "10.0.0.0/8", nil), rule(mirror.Egress, 20, 6, "10.1.0.0/16", web), rule(mirror.Egress, 30, 6, "0.0.0.0/0", web),
+		rule(mirror.Egress, 40, 17, "192.0.2.0/24", nil), rule(mirror.Egress, 50, 6, "192.0.2.0/24", web), rule(mirror.Ingress, 60, 6, "10.1.0.0/16", web),
+	}
+	var got []string
+	for _, p := range mirror.Shadowed(rules) {
+		got = append(got, fmt.Sprint(p[0].Number, " by ", p[1].Number))
+	}
+	if want := "20 by 10, 50 by 30"; strings.Join(got, ", ") != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }

@@ -515,8 +515,8 @@ func (d *Desired) filter(w *Observed) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range Shadowed(rules) {
-		d.note(Warning, "shadowed-rule", RuleText(&p[0]), "never matches: "+RuleText(&p[1])+" takes it all before", "remove it, or give it a lower number")
+	for _, p := range mirror.Shadowed(rules) {
+		d.note(Warning, "shadowed-rule", mirror.RuleText(&p[0]), "never matches: "+mirror.RuleText(&p[1])+" takes it all before", "remove it, or give it a lower number")
 	}
 	d.Filter = DesiredFilter{Key: keyFilter, Description: s.filterDescription(), Rules: rules, Services: sorted(s.Filter.services())}
 	d.Filter.Tags = s.tags(keyFilter, s.filterName(), s.Filter.Tags)

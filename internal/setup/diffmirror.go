@@ -67,7 +67,7 @@ func (n *planner) filter(d *Desired) {
 	n.services(c, "@"+f.Key, nil, f.Services)
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		c.Detail = append(c.Detail, RuleText(r))
+		c.Detail = append(c.Detail, mirror.RuleText(r))
 		c.Steps = append(c.Steps, Step{Call: CreateRule{Filter: "@" + f.Key, Rule: *r, Tags: d.ruleTags(r)}})
 	}
 	n.add(c)
@@ -119,17 +119,17 @@ func (n *planner) rules(c *Change, d *Desired, x *mirror.Filter) {
 		switch {
 		case old == nil:
 			come = append(come, Step{Call: CreateRule{Filter: x.ID, Rule: r, Tags: d.ruleTags(&r)}})
-			c.Detail = append(c.Detail, "+ "+RuleText(&r))
+			c.Detail = append(c.Detail, "+ "+mirror.RuleText(&r))
 			continue
 		case !sameRule(old, &r):
 			r.ID, r.FilterID = old.ID, x.ID
 			change = append(change, Step{Call: ModifyRule{Rule: r, Remove: removed(old, &r)}})
-			c.Detail = append(c.Detail, "~ "+RuleText(old)+"  =>  "+RuleText(&r))
+			c.Detail = append(c.Detail, "~ "+mirror.RuleText(old)+"  =>  "+mirror.RuleText(&r))
 		}
 		if miss := missingTags(tagsOf(old.Tags), d.ruleTags(&r)); len(miss) > 0 {
 			change = append(change, Step{Call: SetTags{Resource: old.ID, Tags: miss}})
 			if sameRule(old, &r) {
-				c.Detail = append(c.Detail, "~ tags of "+RuleText(old))
+				c.Detail = append(c.Detail, "~ tags of "+mirror.RuleText(old))
 			}
 		}
 	}
@@ -137,7 +137,7 @@ func (n *planner) rules(c *Change, d *Desired, x *mirror.Filter) {
 		old := &x.Rules[i]
 		if !wanted[place{old.Direction, old.Number}] {
 			gone = append(gone, Step{Call: DeleteRule{Rule: old.ID}})
-			c.Detail = append(c.Detail, "- "+RuleText(old))
+			c.Detail = append(c.Detail, "- "+mirror.RuleText(old))
 		}
 	}
 	free := max(mirror.DefaultRulesPerFilter-len(x.Rules), 0)

@@ -5,72 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
 	"mirador/internal/mirror"
 )
 
-// protocolNames are the names of protocols that a rule may use; others have a number.
-// IANA: protocol numbers.
-func protocolNames() []struct {
-	Name   string
-	Number int
-} {
-	return []struct {
-		Name   string
-		Number int
-	}{
-		{"all", mirror.AnyProtocol}, {"icmp", 1}, {"igmp", 2}, {"ipip", 4}, {"tcp", 6}, {"egp", 8}, {"udp", 17}, {"dccp", 33},
-		{"ipv6", 41}, {"rsvp", 46}, {"gre", 47}, {"esp", 50}, {"ah", 51}, {"icmpv6", 58}, {"eigrp", 88}, {"ospf", 89},
-		{"pim", 103}, {"vrrp", 112}, {"l2tp", 115}, {"sctp", 132}, {"udplite", 136},
-	}
-}
-
-// ParseProtocol reads the name or number of a protocol; "" and "all" are
-// mirror.AnyProtocol.
-func ParseProtocol(s string) (int, error) {
-	if s == "" {
-		return mirror.AnyProtocol, nil
-	}
-	for _, p := range protocolNames() {
-		if strings.EqualFold(s, p.Name) {
-			return p.Number, nil
-		}
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < -1 || n > 255 {
-		return 0, fmt.Errorf("%q is neither the name of a protocol nor a number from 0 to 255", s)
-	}
-	return n, nil
-}
-
-// protocolName returns the name of a protocol, or its number.
-func protocolName(n int) string {
-	for _, p := range protocolNames() {
-		if p.Number == n {
-			return p.Name
-		}
-	}
-	return strconv.Itoa(n)
-}
-
-// parsePorts reads "80" or "1024-65535"; "" is nil: any port.
-func parsePorts(s string) (*mirror.PortRange, error) {
-	if s == "" {
-		return nil, nil
-	}
-	a, b, many := strings.Cut(s, "-")
-	if !many {
-		b = a
-	}
-	from, err1 := strconv.Atoi(strings.TrimSpace(a))
-	to, err2 := strconv.Atoi(strings.TrimSpace(b))
-	if err1 != nil || err2 != nil || from < 0 || to > 65535 || from > to {
-		return nil, fmt.Errorf("%q is neither a port nor a range like 1024-65535", s)
-	}
-	return &mirror.PortRange{From: from, To: to}, nil
-}
+// protocol returns the number of the protocol; none is all.
+func (r *RuleSpec) protocol() (int, error) { return mirror.ParseProtocol(or(r.Protocol, "all")) }
 
 const (
 	anyWord = "any"
@@ -81,12 +21,12 @@ const (
 func (r *RuleSpec) check(p *problems, at string) {
 	p.oneOf(at+".direction", r.Direction, "ingress", "egress", "both")
 	p.oneOf(at+".action", r.Action, "accept", "reject")
-	proto, err := ParseProtocol(r.Protocol)
+	proto, err := r.protocol()
 	if err != nil {
 		p.add(at+".protocol", "%v", err)
 	}
 	for _, x := range []struct{ key, text string }{{"source_ports", r.SourcePorts}, {"destination_ports", r.DestinationPorts}} {
-		if _, perr := parsePorts(x.text); perr != nil {
+		if _, perr := mirror.ParsePortRange(x.text); perr != nil {
 			p.add(at+"."+x.key, "%v", perr)
 		} else if x.text != "" && err == nil && proto != 6 && proto != 17 {
 			p.add(at+"."+x.key, "ports belong to protocol tcp or udp")
@@ -242,15 +182,15 @@ func (r *RuleSpec) directions() []mirror.Direction {
 // expand makes the rules of r in one direction. What is written for both directions is
 // written as for egress: the answers, which come in, have it the other way round.
 func (r *RuleSpec) expand(dir mirror.Direction, six bool, vpcs []netip.Prefix) ([]mirror.FilterRule, error) {
-	proto, err := ParseProtocol(r.Protocol)
+	proto, err := r.protocol()
 	if err != nil {
 		return nil, err
 	}
-	sp, err := parsePorts(r.SourcePorts)
+	sp, err := mirror.ParsePortRange(r.SourcePorts)
 	if err != nil {
 		return nil, err
 	}
-	dp, err := parsePorts(r.DestinationPorts)
+	dp, err := mirror.ParsePortRange(r.DestinationPorts)
 	if err != nil {
 		return nil, err
 	}
@@ -351,44 +291,4 @@ func aggregate(list []netip.Prefix) []netip.Prefix {
 			return list
 		}
 	}
-}
-
-// RuleText writes a rule as plan shows it.
-func RuleText(r *mirror.FilterRule) string {
-	ports := func(p *mirror.PortRange) string {
-		switch {
-		case p == nil:
-			return ""
-		case p.From == p.To:
-			return ":" + itoa(p.From)
-		}
-		return fmt.Sprintf(":%d-%d", p.From, p.To)
-	}
-	return fmt.Sprintf("%s %d %s %s %s%s -> %s%s", r.Direction, r.Number, r.Action, protocolName(r.Protocol),
-		r.SourceCIDR, ports(r.SourcePorts), r.DestinationCIDR, ports(r.DestinationPorts))
-}
-
-// Shadowed returns the rules that never match because an earlier rule of the direction takes
-// all that they would, each with that rule.
-func Shadowed(rules []mirror.FilterRule) [][2]mirror.FilterRule {
-	var out [][2]mirror.FilterRule
-	for i := range rules {
-		for j := range rules {
-			a, b := &rules[j], &rules[i]
-			if a.Direction == b.Direction && a.Number < b.Number && covers(a, b) {
-				out = append(out, [2]mirror.FilterRule{*b, *a})
-				break
-			}
-		}
-	}
-	return out
-}
-
-func covers(a, b *mirror.FilterRule) bool {
-	ports := func(x, y *mirror.PortRange) bool {
-		return x == nil || y != nil && x.From <= y.From && y.To <= x.To
-	}
-	in := func(x, y netip.Prefix) bool { return x.Bits() <= y.Bits() && x.Contains(y.Addr()) }
-	return (a.Protocol == mirror.AnyProtocol || a.Protocol == b.Protocol) && in(a.SourceCIDR, b.SourceCIDR) &&
-		in(a.DestinationCIDR, b.DestinationCIDR) && ports(a.SourcePorts, b.SourcePorts) && ports(a.DestinationPorts, b.DestinationPorts)
 }

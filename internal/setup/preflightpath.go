@@ -72,7 +72,7 @@ func groupOf(id string, in, out []Permission) mirror.SecurityGroup {
 		var rules []mirror.GroupRule
 		for _, p := range list {
 			r := mirror.GroupRule{Protocol: mirror.AnyProtocol, From: p.From, To: p.To, GroupID: p.Group, PrefixListID: p.List}
-			if n, err := ParseProtocol(p.Protocol); err == nil {
+			if n, err := mirror.ParseProtocol(p.Protocol); err == nil {
 				r.Protocol = n
 			}
 			if n, err := netip.ParsePrefix(p.CIDR); err == nil {

@@ -61,16 +61,16 @@ func TestParseSpecTakesTextForLists(t *testing.T) {
 func TestCompileFilter(t *testing.T) {
 	vpc := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}
 	for _, c := range []struct{ name, text, want string }{
-		{"default", "", "ingress 10 accept all 0.0.0.0/0 -> 0.0.0.0/0; ingress 20 accept all ::/0 -> ::/0; egress 10 accept all 0.0.0.0/0 -> 0.0.0.0/0; egress 20 accept all ::/0 -> ::/0"},
-		{"no twins", "{ipv6: false}", "ingress 10 accept all 0.0.0.0/0 -> 0.0.0.0/0; egress 10 accept all 0.0.0.0/0 -> 0.0.0.0/0"},
-		{"internet", "{preset: internet-only, ipv6: false}", "ingress 10 reject all 10.0.0.0/16 -> 0.0.0.0/0; ingress 20 accept all 0.0.0.0/0 -> 0.0.0.0/0; " +
-			"egress 10 reject all 0.0.0.0/0 -> 10.0.0.0/16; egress 20 accept all 0.0.0.0/0 -> 0.0.0.0/0"},
-		{"dns", "{preset: dns-only, ipv6: false}", "ingress 10 accept udp 0.0.0.0/0:53 -> 0.0.0.0/0; ingress 20 accept tcp 0.0.0.0/0:53 -> 0.0.0.0/0; " +
-			"egress 10 accept udp 0.0.0.0/0 -> 0.0.0.0/0:53; egress 20 accept tcp 0.0.0.0/0 -> 0.0.0.0/0:53"},
+		{"default", "", "ingress 10 accept all any → any; ingress 20 accept all any6 → any6; egress 10 accept all any → any; egress 20 accept all any6 → any6"},
+		{"no twins", "{ipv6: false}", "ingress 10 accept all any → any; egress 10 accept all any → any"},
+		{"internet", "{preset: internet-only, ipv6: false}", "ingress 10 reject all 10.0.0.0/16 → any; ingress 20 accept all any → any; " +
+			"egress 10 reject all any → 10.0.0.0/16; egress 20 accept all any → any"},
+		{"dns", "{preset: dns-only, ipv6: false}", "ingress 10 accept udp any:53 → any; ingress 20 accept tcp any:53 → any; " +
+			"egress 10 accept udp any → any:53; egress 20 accept tcp any → any:53"},
 		{"own rule, one direction, number", "{rules: [{direction: egress, action: reject, protocol: 17, destination_ports: 123, number: 15}], preset: all, ipv6: false}",
-			"ingress 10 accept all 0.0.0.0/0 -> 0.0.0.0/0; egress 15 reject udp 0.0.0.0/0 -> 0.0.0.0/0:123; egress 20 accept all 0.0.0.0/0 -> 0.0.0.0/0"},
-		{"aggregation", "{rules: [{direction: egress, destination: [10.0.0.0/25, 10.0.0.128/25, 10.0.0.7/32]}]}", "egress 10 accept all 0.0.0.0/0 -> 10.0.0.0/24"},
-		{"icmp twin", "{rules: [{direction: ingress, protocol: icmp}]}", "ingress 10 accept icmp 0.0.0.0/0 -> 0.0.0.0/0; ingress 20 accept icmpv6 ::/0 -> ::/0"},
+			"ingress 10 accept all any → any; egress 15 reject udp any → any:123; egress 20 accept all any → any"},
+		{"aggregation", "{rules: [{direction: egress, destination: [10.0.0.0/25, 10.0.0.128/25, 10.0.0.7/32]}]}", "egress 10 accept all any → 10.0.0.0/24"},
+		{"icmp twin", "{rules: [{direction: ingress, protocol: icmp}]}", "ingress 10 accept icmp any → any; ingress 20 accept icmpv6 any6 → any6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := minimal
@@ -87,7 +87,7 @@ func TestCompileFilter(t *testing.T) {
 			}
 			var got []string
 			for i := range rules {
-				got = append(got, setup.RuleText(&rules[i]))
+				got = append(got, mirror.RuleText(&rules[i]))
 			}
 			if g := strings.Join(got, "; "); g != c.want {
 				t.Errorf("rules = %s\nwant    %s", g, c.want)
@@ -112,19 +112,6 @@ func TestRuleBudget(t *testing.T) {
 	le, ok := err.(*setup.LimitError)
 	if !ok || le.Need != 12 || le.Have != 10 || !strings.Contains(le.Hint, "ipv6: false it is 9") {
 		t.Errorf("error = %v (%+v)", err, le)
-	}
-}
-
-func TestShadowed(t *testing.T) {
-	f := setup.FilterSpec{Preset: "none", Rules: []setup.RuleSpec{{Direction: "egress"}, {Direction: "egress", Protocol: "tcp", DestinationPorts: "443"}}}
-	no := false
-	f.IPv6 = &no
-	rules, err := setup.CompileFilter(&f, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := setup.Shadowed(rules); len(s) != 1 || s[0][0].Number != 20 || s[0][1].Number != 10 {
-		t.Errorf("Shadowed = %v", s)
 	}
 }
 

@@ -342,7 +342,7 @@ func (v *verifier) rule(r *Verdict) {
 		return
 	}
 	dead := map[string]bool{}
-	for _, pair := range Shadowed(f.Rules) {
+	for _, pair := range mirror.Shadowed(f.Rules) {
 		if pair[1].Action == mirror.Reject {
 			dead[pair[0].ID] = true
 		}
