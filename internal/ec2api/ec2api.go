@@ -228,7 +228,8 @@ func (v *Server) open() error {
 		return nil
 	}
 	if had > 0 {
-		v.s.gen++ // for the new accounts
+		v.s.gen++             // for the new accounts
+		v.store.broken = true // the journal knows only those of the state file
 	}
 	return v.sync(v.s.gen)
 }
@@ -250,20 +251,29 @@ func (v *Server) sync(gen uint64) error {
 	if v.store == nil {
 		return nil
 	}
-	return v.store.sync(gen, func() ([]byte, uint64, error) {
+	return v.store.sync(gen, func(whole bool, after uint64) ([]byte, uint64, error) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
+		if !whole {
+			b, err := v.record(after)
+			return b, v.s.gen, err
+		}
 		b, err := v.s.encode(v.others()...)
 		return b, v.s.gen, err
 	})
 }
 
-// Close gives the state folder free. Calls must have ended.
+// Close writes the state file, if there is a journal, and gives the folder free. Calls
+// must have ended.
 func (v *Server) Close() error {
 	if v.store == nil {
 		return nil
 	}
-	return v.store.close()
+	err := v.store.fold(func() ([]byte, uint64, error) {
+		b, err := v.s.encode(v.others()...)
+		return b, v.s.gen, err
+	})
+	return errors.Join(err, v.store.close())
 }
 
 // Region and AccountID tell whose endpoint it is: of the state file when there was one.

@@ -559,7 +559,7 @@ func (c *call) listShareTypes() *Error {
 func (c *call) enableSharing() *Error {
 	if old := c.s.meta.Organization; !old {
 		c.s.undo = append(c.s.undo, func() { c.s.meta.Organization = false })
-		c.s.meta.Organization, c.s.changed = true, true
+		c.s.meta.Organization, c.s.changed, c.s.metaDirty = true, true, true
 	}
 	c.result = object{{"returnValue", true}}
 	return nil

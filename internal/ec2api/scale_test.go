@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"mirador/internal/mirror"
 )
 
 // big is an endpoint with n instances of two interfaces each and a half, as an account of
@@ -104,5 +106,66 @@ func BenchmarkDescribe(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		ask(v, "DescribeNetworkInterfaces")
+	}
+}
+
+// large is an endpoint of 5,000 interfaces, each with a mirror session, on disk.
+func large(b *testing.B) (v *Server, eni string) {
+	v = big(b, 2500, 5000)
+	tmt := v.s.enis.all()[0].ID
+	var state mirror.BookState
+	state.Targets = []mirror.Target{{ID: "tmt-00000001", NetworkInterfaceID: tmt, OwnerID: v.o.AccountID}}
+	state.Filters = []mirror.Filter{{ID: "tmf-00000001"}}
+	for i, e := range v.s.enis.all()[1:] {
+		state.Sessions = append(state.Sessions, mirror.Session{ID: fmt.Sprintf("tms-%08x", i), NetworkInterfaceID: e.ID, TargetID: "tmt-00000001", FilterID: "tmf-00000001", OwnerID: v.o.AccountID, Number: 1, VNI: uint32(i)})
+	}
+	o := v.bookOptions(v.o.AccountID)
+	o.Quotas = mirror.Quotas{Sessions: 1 << 30, SourcesPerTarget: 1 << 30, SourcesPerLargeTarget: 1 << 30, SessionsPerInterface: 1 << 30}
+	book, err := mirror.NewBook(o, state)
+	if err != nil {
+		b.Fatal(err)
+	}
+	v.s.book = book
+	v.s.touchBook()
+	v.s.commit()
+	v.o.StateDir = b.TempDir()
+	if v.store, err = openStore(v.o.StateDir); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { v.Close() })
+	if err := v.sync(v.s.gen); err != nil {
+		b.Fatal(err)
+	}
+	return v, v.s.enis.all()[1].ID
+}
+
+// BenchmarkCreateTags is CreateTags in a large account: the call, its way to the disk, and
+// what the data plane is shown afterwards.
+func BenchmarkCreateTags(b *testing.B) {
+	v, eni := large(b)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		if w := ask(v, "CreateTags", "ResourceId.1", eni, "Tag.1.Key", "n", "Tag.1.Value", fmt.Sprint(n)); w.Code != 200 {
+			b.Fatal(w.Body)
+		}
+		v.Snapshot()
+	}
+}
+
+// BenchmarkSession makes and deletes a session in a large account.
+func BenchmarkSession(b *testing.B) {
+	v, eni := large(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := ask(v, "CreateTrafficMirrorSession", "NetworkInterfaceId", eni, "TrafficMirrorTargetId", "tmt-00000001", "TrafficMirrorFilterId", "tmf-00000001", "SessionNumber", "7")
+		_, rest, ok := strings.Cut(w.Body.String(), "<trafficMirrorSessionId>")
+		if !ok {
+			b.Fatal(w.Body)
+		}
+		id, _, _ := strings.Cut(rest, "<")
+		ask(v, "DeleteTrafficMirrorSession", "TrafficMirrorSessionId", id)
+		v.Snapshot()
 	}
 }

@@ -42,15 +42,40 @@ func (s *state) snapshot(before *Snapshot) *Snapshot {
 	} else {
 		book = s.book.State()
 	}
-	return &Snapshot{
-		Generation: s.gen, Region: s.meta.Region, AccountID: s.meta.AccountID,
-		VPCs: maps.Clone(s.vpcs.m), Subnets: maps.Clone(s.subnets.m), SecurityGroups: maps.Clone(s.groups.m),
-		NetworkACLs: maps.Clone(s.acls.m), RouteTables: maps.Clone(s.routeTables.m), InternetGateways: maps.Clone(s.gateways.m),
-		Interfaces: maps.Clone(s.enis.m), Instances: maps.Clone(s.instances.m),
-		LoadBalancers: maps.Clone(s.balancers.m), TargetGroups: maps.Clone(s.targetGroups.m), Listeners: maps.Clone(s.listeners.m),
-		EndpointServices: maps.Clone(s.services.m), VPCEndpoints: maps.Clone(s.endpoints.m), Peerings: maps.Clone(s.peerings.m),
-		PrefixLists: s.prefixLists(), Mirroring: book,
+	out := &Snapshot{Generation: s.gen, Region: s.meta.Region, AccountID: s.meta.AccountID, Mirroring: book}
+	var old Snapshot
+	if before != nil {
+		old = *before
 	}
+	out.VPCs = share(s.vpcs, old.VPCs, before)
+	out.Subnets = share(s.subnets, old.Subnets, before)
+	out.SecurityGroups = share(s.groups, old.SecurityGroups, before)
+	out.NetworkACLs = share(s.acls, old.NetworkACLs, before)
+	out.RouteTables = share(s.routeTables, old.RouteTables, before)
+	out.InternetGateways = share(s.gateways, old.InternetGateways, before)
+	out.Interfaces = share(s.enis, old.Interfaces, before)
+	out.Instances = share(s.instances, old.Instances, before)
+	out.LoadBalancers = share(s.balancers, old.LoadBalancers, before)
+	out.TargetGroups = share(s.targetGroups, old.TargetGroups, before)
+	out.Listeners = share(s.listeners, old.Listeners, before)
+	out.EndpointServices = share(s.services, old.EndpointServices, before)
+	out.VPCEndpoints = share(s.endpoints, old.VPCEndpoints, before)
+	out.Peerings = share(s.peerings, old.Peerings, before)
+	out.PrefixLists = s.prefixLists()
+	return out
+}
+
+// share returns the map of a table: the one that the snapshot before has when the table
+// has not changed since, else a copy. Maps of snapshots never change.
+func share[T any, P interface {
+	*T
+	resource() *Resource
+}](t *table[T, P], old map[string]*T, before *Snapshot) map[string]*T {
+	if before != nil && t.shown == t.edition {
+		return old
+	}
+	t.shown = t.edition
+	return maps.Clone(t.m)
 }
 
 // RouteTableOf returns the route table that a subnet uses: its own, else the main one

@@ -19,12 +19,14 @@ type table[T any, P interface {
 	*T
 	resource() *Resource
 }] struct {
-	kind   string
-	s      *state
-	m      map[string]*T
-	lines  map[string][]byte // what the state file has of each
-	dirty  map[string]bool   // ids whose line is stale
-	sorted atomic.Pointer[[]*T]
+	kind    string
+	s       *state
+	m       map[string]*T
+	lines   map[string][]byte // what the state file has of each
+	dirty   map[string]bool   // ids whose line is stale
+	sorted  atomic.Pointer[[]*T]
+	edition uint64 // grows with each change
+	shown   uint64 // the edition that the last snapshot has
 }
 
 func newTable[T any, P interface {
@@ -43,16 +45,55 @@ func (t *table[T, P]) get(id string) *T { return t.m[id] }
 func (t *table[T, P]) put(v *T) {
 	id := P(v).resource().ID
 	old := t.m[id]
-	t.m[id] = v
-	t.touch(id)
-	t.s.undo = append(t.s.undo, func() {
-		if old == nil {
-			delete(t.m, id)
-		} else {
-			t.m[id] = old
+	t.set(id, v)
+	t.s.undo = append(t.s.undo, func() { t.set(id, old) })
+}
+
+// set makes v what has the id, nil nothing.
+func (t *table[T, P]) set(id string, v *T) {
+	old := t.m[id]
+	if v == nil {
+		delete(t.m, id)
+	} else {
+		t.m[id] = v
+	}
+	if p := t.sorted.Load(); p != nil {
+		t.resort(*p, old, v)
+	}
+	t.dirty[id] = true
+	t.edition++
+	t.s.changed = true
+}
+
+// resort keeps the sorted list right without sorting anew: most changes are of one
+// resource that stays in its place, or of a new one that comes last. Lists that callers
+// walk through stay as they are.
+func (t *table[T, P]) resort(list []*T, old, v *T) {
+	seq := func(x *T) uint64 { return P(x).resource().Seq }
+	var out []*T
+	switch {
+	case old != nil && v != nil && seq(old) == seq(v):
+		out = slices.Clone(list)
+		i, ok := slices.BinarySearchFunc(out, seq(v), func(x *T, s uint64) int { return cmp.Compare(seq(x), s) })
+		if !ok {
+			t.sorted.Store(nil)
+			return
 		}
-		t.touch(id)
-	})
+		out[i] = v
+	case old == nil && v != nil && (len(list) == 0 || seq(list[len(list)-1]) < seq(v)):
+		out = append(slices.Clip(list), v)
+	case old != nil && v == nil:
+		out = make([]*T, 0, len(list))
+		for _, x := range list {
+			if x != old {
+				out = append(out, x)
+			}
+		}
+	default:
+		t.sorted.Store(nil)
+		return
+	}
+	t.sorted.Store(&out)
 }
 
 // del removes the resource with this id.
@@ -61,18 +102,8 @@ func (t *table[T, P]) del(id string) {
 	if old == nil {
 		return
 	}
-	delete(t.m, id)
-	t.touch(id)
-	t.s.undo = append(t.s.undo, func() {
-		t.m[id] = old
-		t.touch(id)
-	})
-}
-
-func (t *table[T, P]) touch(id string) {
-	t.dirty[id] = true
-	t.sorted.Store(nil)
-	t.s.changed = true
+	t.set(id, nil)
+	t.s.undo = append(t.s.undo, func() { t.set(id, old) })
 }
 
 // all returns the resources, oldest first. The slice is shared: do not change it.
@@ -91,7 +122,8 @@ func (t *table[T, P]) all() []*T {
 type tabler interface {
 	name() string
 	load(line []byte) error
-	refresh() error
+	drop(id string)
+	refresh(changed func(id string, line []byte)) error // line is nil for what is gone
 	each(func(line []byte))
 	count() int
 	tagged(id string) (*Resource, bool)
@@ -115,12 +147,19 @@ func (t *table[T, P]) load(line []byte) error {
 	return nil
 }
 
-// refresh writes stale lines anew.
-func (t *table[T, P]) refresh() error {
-	for id := range t.dirty {
+// drop forgets what a journal says is gone.
+func (t *table[T, P]) drop(id string) {
+	delete(t.m, id)
+	delete(t.lines, id)
+}
+
+// refresh writes stale lines anew and tells of each.
+func (t *table[T, P]) refresh(changed func(id string, line []byte)) error {
+	for _, id := range sortedKeys(t.dirty) {
 		v := t.m[id]
 		if v == nil {
 			delete(t.lines, id)
+			changed(id, nil)
 			continue
 		}
 		b, err := json.Marshal(v)
@@ -128,6 +167,7 @@ func (t *table[T, P]) refresh() error {
 			return err
 		}
 		t.lines[id] = b
+		changed(id, b)
 	}
 	clear(t.dirty)
 	return nil
@@ -236,7 +276,9 @@ type state struct {
 	addrHints  map[string]netip.Addr            // subnet -> where to look for the next free address
 	atInstance map[string][]*NetworkInterface   // instance -> its interfaces, in no order
 	random     io.Reader
-	size       int // of the body of the state file when it was last made
+	fresh      []token // remembered since the last write of the journal
+	metaDirty  bool    // meta has changed since then, beside its tokens
+	size       int     // of the body of the state file when it was last made
 }
 
 func newState(m meta, random io.Reader) *state {
@@ -437,12 +479,15 @@ func (s *state) keepToken(action, tok, digest string, ids ...string) {
 	if tok == "" {
 		return
 	}
-	old := s.meta.Tokens
-	s.undo = append(s.undo, func() { s.meta.Tokens = old })
-	list := append(slices.Clone(old), token{Action: action, Token: tok, Digest: digest, IDs: ids})
-	if len(list) > maxTokens {
-		list = list[len(list)-maxTokens:]
-	}
-	s.meta.Tokens = list
+	old, fresh := s.meta.Tokens, len(s.fresh)
+	s.undo = append(s.undo, func() { s.meta.Tokens, s.fresh = old, s.fresh[:fresh] })
+	t := token{Action: action, Token: tok, Digest: digest, IDs: ids}
+	s.meta.Tokens, s.fresh = withToken(old, t), append(s.fresh, t)
 	s.changed = true
+}
+
+// withToken adds a token; the oldest goes when there are too many. The old list stays.
+func withToken(list []token, t token) []token {
+	list = append(slices.Clip(list), t)
+	return list[max(0, len(list)-maxTokens):]
 }

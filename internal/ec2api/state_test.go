@@ -38,7 +38,9 @@ func TestStateSurvives(t *testing.T) {
 	// What is on disk now is what a process would find that was killed: nothing is written
 	// at the end.
 	crashed := t.TempDir()
-	copyFile(t, filepath.Join(dir, "state.jsonl"), filepath.Join(crashed, "state.jsonl"))
+	for _, name := range []string{"state.jsonl", "journal.jsonl"} {
+		copyFile(t, filepath.Join(dir, name), filepath.Join(crashed, name))
+	}
 	h.Close()
 	v.Close()
 
@@ -78,7 +80,7 @@ func TestStateEveryAnswerIsDurable(t *testing.T) {
 	s := &story{t: t, base: base}
 	for range 10 {
 		id := s.id(s.do("CreateTrafficMirrorFilter"), "trafficMirrorFilterId")
-		b, err := os.ReadFile(filepath.Join(dir, "state.jsonl"))
+		b, err := os.ReadFile(filepath.Join(dir, "journal.jsonl"))
 		if err != nil || !bytes.Contains(b, []byte(id)) {
 			t.Fatalf("%s is answered and not in the file (%v)", id, err)
 		}
@@ -135,8 +137,11 @@ func TestStateCorrupt(t *testing.T) {
 			t.Errorf("damage %d: %v", i, err)
 		}
 	}
-	if err := os.Rename(path+".bak", path); err != nil {
-		t.Fatal(err)
+	log := filepath.Join(dir, "journal.jsonl")
+	for _, p := range []string{path, log} {
+		if err := os.Rename(p+".bak", p); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, base := newServer(t, ec2api.Options{StateDir: dir})
 	if body := (&story{t: t, base: base}).do("DescribeTrafficMirrorFilters"); !strings.Contains(body, first) {

@@ -18,8 +18,9 @@ import (
 
 // The state file is text: a head line, then one JSON line for each resource. It is
 // written whole beside the old one, synced, and renamed over it; the old one stays as
-// state.jsonl.bak. An answer to a mutating call goes out after the file that has its
-// change is on disk; calls that come while a write is under way share the next one.
+// state.jsonl.bak. What changes afterwards goes to the journal (journal.go). An answer to
+// a mutating call goes out when its change is on disk; calls that come while a write is
+// under way share the next one.
 const (
 	stateName    = "state.jsonl"
 	stateVersion = 1
@@ -47,9 +48,14 @@ type store struct {
 	dir  string
 	lock *os.File
 
-	mu      sync.Mutex // mu guards what follows; it is held while a file is written
-	written uint64     // generation on disk
-	writes  int        // files written, for tests of group commit
+	mu        sync.Mutex // mu guards what follows; it is held while a file is written
+	written   uint64     // generation on disk
+	whole     int        // bytes of the state file
+	journal   *os.File   // nil: not open
+	journaled int64      // bytes of it
+	broken    bool       // the last record was not written: write the state file
+	closed    bool
+	writes    int // files written, for tests of group commit
 }
 
 func openStore(dir string) (*store, error) {
@@ -63,7 +69,13 @@ func openStore(dir string) (*store, error) {
 	return &store{dir: dir, lock: lock}, nil
 }
 
-func (d *store) close() error { return d.lock.Close() }
+func (d *store) close() error {
+	d.closed = true
+	if d.journal != nil {
+		d.journal.Close()
+	}
+	return d.lock.Close()
+}
 
 // load reads the state file. It returns nil and no error when there is none.
 func (d *store) load(random io.Reader, o mirror.BookOptions) ([]*state, error) {
@@ -80,17 +92,52 @@ func (d *store) load(random io.Reader, o mirror.BookOptions) ([]*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	list, err := decodeState(b, random, o)
-	if err != nil {
-		return nil, fmt.Errorf("%w %s: %w; the one before it is %s.bak", ErrState, path, err, path)
+	bad := func(path string, err error) error {
+		return fmt.Errorf("%w %s: %w; the one before it is %s.bak", ErrState, path, err, path)
 	}
-	d.written = list[0].gen
-	return list, nil
+	list, err := readState(b, random)
+	if err != nil {
+		return nil, bad(path, err)
+	}
+	d.whole = len(b)
+	log := filepath.Join(d.dir, journalName)
+	j, err := os.Open(log)
+	if err == nil {
+		defer j.Close()
+		if b, err = io.ReadAll(io.LimitReader(j, maxStateFile)); err != nil {
+			return nil, fmt.Errorf("read %s: %w", log, err)
+		}
+		n, err := replay(b, list)
+		if err != nil {
+			return nil, bad(log, err)
+		}
+		if d.journaled = int64(n); n < len(b) {
+			if err := os.Truncate(log, int64(n)); err != nil {
+				return nil, err
+			}
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	states, err := finish(list, o)
+	if err != nil {
+		return nil, bad(path, err)
+	}
+	d.written = states[0].gen
+	return states, nil
 }
 
 // decodeState reads a state file: the states of its accounts. A line "account" ends the
 // resources of one account and begins another's.
 func decodeState(b []byte, random io.Reader, o mirror.BookOptions) ([]*state, error) {
+	list, err := readState(b, random)
+	if err != nil {
+		return nil, err
+	}
+	return finish(list, o)
+}
+
+func readState(b []byte, random io.Reader) ([]*reading, error) {
 	first, body, ok := bytes.Cut(b, []byte("\n"))
 	var head stateHead
 	if !ok || json.Unmarshal(first, &head) != nil || head.Format != "mirador-ec2api" {
@@ -120,6 +167,11 @@ func decodeState(b []byte, random io.Reader, o mirror.BookOptions) ([]*state, er
 			return nil, fmt.Errorf("line %d: %w", n+2, err)
 		}
 	}
+	return list, nil
+}
+
+// finish makes states of what was read.
+func finish(list []*reading, o mirror.BookOptions) ([]*state, error) {
 	var out []*state
 	for _, r := range list {
 		r.s.indexAddrs()
@@ -202,6 +254,8 @@ func (s *state) lines(add func(kind string, line []byte)) error {
 	if err != nil {
 		return err
 	}
+	s.fresh, s.metaDirty = nil, false
+	s.book.TakeChanges() // the whole book is written
 	add("meta", m)
 	if s.bookLine == nil {
 		if s.bookLine, err = json.Marshal(s.book.State()); err != nil {
@@ -210,7 +264,7 @@ func (s *state) lines(add func(kind string, line []byte)) error {
 	}
 	add("mirroring", s.bookLine)
 	for _, t := range s.tables {
-		if err := t.refresh(); err != nil {
+		if err := t.refresh(func(string, []byte) {}); err != nil {
 			return err
 		}
 		t.each(func(line []byte) { add(t.name(), line) })
@@ -218,19 +272,29 @@ func (s *state) lines(add func(kind string, line []byte)) error {
 	return nil
 }
 
-// sync returns when the generation gen is on disk. encode is called to get the newest
-// state and its generation; it takes the server's lock itself.
-func (d *store) sync(gen uint64, encode func() ([]byte, uint64, error)) error {
+// sync returns when the generation gen is on disk. take is called to get the newest state
+// whole, or what has changed since a generation, and the generation that it is; it takes
+// the server's lock itself.
+func (d *store) sync(gen uint64, take func(whole bool, after uint64) ([]byte, uint64, error)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.written >= gen {
 		return nil // somebody else's write had it
 	}
-	b, now, err := encode()
+	whole := d.whole == 0 || d.broken || d.journaled > int64(max(d.whole, minJournal))
+	b, now, err := take(whole, d.written)
 	if err != nil {
+		d.broken = true
 		return err
 	}
-	if err := d.write(b); err != nil {
+	if !whole {
+		err = d.append(b)
+	} else if err = d.write(b); err == nil {
+		d.whole = len(b)
+		err = d.rotate()
+	}
+	if err != nil {
+		d.broken = true
 		return err
 	}
 	d.written = now

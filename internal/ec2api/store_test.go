@@ -14,7 +14,7 @@ func TestGroupCommit(t *testing.T) {
 	}
 	defer d.close()
 	made := uint64(5) // generations that there are
-	encode := func() ([]byte, uint64, error) { return []byte("state"), made, nil }
+	encode := func(bool, uint64) ([]byte, uint64, error) { return []byte("state"), made, nil }
 	for _, c := range []struct {
 		gen    uint64
 		writes int
@@ -40,16 +40,24 @@ func TestFailedWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	// A folder in the place of the file that is written aside makes every write fail.
-	block := filepath.Join(dir, stateName+".tmp")
-	if err := os.Mkdir(block, 0o700); err != nil {
-		t.Fatal(err)
+	// A folder in the place of the journal makes every write of it fail, one in the place of
+	// the file that is written aside every write of the state.
+	block, log := filepath.Join(dir, stateName+".tmp"), filepath.Join(dir, journalName)
+	for _, d := range []string{block, log} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w := ask(v, "CreateTrafficMirrorFilter", "ClientToken", "k"); w.Code != 500 {
+		t.Errorf("a change that was not journalled = %d %s", w.Code, w.Body)
 	}
 	if w := ask(v, "CreateTrafficMirrorFilter", "ClientToken", "k"); w.Code != 500 {
 		t.Errorf("a change that was not stored = %d %s", w.Code, w.Body)
 	}
-	if err := os.Remove(block); err != nil {
-		t.Fatal(err)
+	for _, d := range []string{block, log} {
+		if err := os.Remove(d); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if w := ask(v, "CreateTrafficMirrorFilter", "ClientToken", "k"); w.Code != 200 {
 		t.Errorf("repeated = %d %s", w.Code, w.Body)

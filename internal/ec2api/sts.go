@@ -66,6 +66,7 @@ func (c *call) newSession(arn, userID string, life time.Duration) stsSession {
 	first := c.v.s
 	old := first.meta.Sessions
 	first.undo = append(first.undo, func() { first.meta.Sessions = old })
+	first.metaDirty = true
 	list := slices.DeleteFunc(slices.Clone(old), func(o stsSession) bool { return o.Until.Before(c.now) })
 	if len(list) >= maxSessions {
 		list = list[1:]

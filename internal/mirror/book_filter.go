@@ -46,6 +46,7 @@ func (b *Book) DeleteFilter(id string) error {
 	for i := range f.Rules {
 		delete(b.rules, f.Rules[i].ID)
 	}
+	b.touch(id)
 	delete(b.filters, id)
 	b.filterIDs = without(b.filterIDs, id)
 	return nil
@@ -74,6 +75,7 @@ func (b *Book) ModifyFilterNetworkServices(p ModifyFilterNetworkServicesParams) 
 	if f == nil {
 		return Filter{}, filterNotFound(p.FilterID)
 	}
+	b.touch(f.ID)
 	if len(p.Remove) > 0 {
 		f.NetworkServices = nil
 	}
@@ -109,6 +111,7 @@ func (b *Book) CreateFilterRule(p CreateFilterRuleParams) (FilterRule, error) {
 		return FilterRule{}, refuse(CodeFilterRuleLimit, "Rules per filter limit reached (%d)", b.quotas.RulesPerFilter)
 	}
 	r.ID, r.FilterID = b.newID(prefixRule), f.ID
+	b.touch(f.ID)
 	f.Rules = append(f.Rules, *r)
 	sortRules(f.Rules)
 	b.rules[r.ID] = f.ID
@@ -214,6 +217,7 @@ func (b *Book) ModifyFilterRule(p ModifyFilterRuleParams) (FilterRule, error) {
 		return FilterRule{}, err
 	}
 	*old = r
+	b.touch(f.ID)
 	sortRules(f.Rules)
 	return copyRule(&r), nil
 }
@@ -291,6 +295,7 @@ func (b *Book) DeleteFilterRule(id string) error {
 	if f == nil {
 		return ruleNotFound(id)
 	}
+	b.touch(f.ID)
 	f.Rules = slices.DeleteFunc(f.Rules, func(r FilterRule) bool { return r.ID == id })
 	delete(b.rules, id)
 	return nil

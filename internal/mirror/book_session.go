@@ -214,6 +214,7 @@ func (b *Book) ModifySession(w World, p ModifySessionParams) (Session, error) {
 		return Session{}, err
 	}
 	*old = *s
+	b.touch(s.ID)
 	b.sortSource(s.NetworkInterfaceID)
 	return *copySession(s), nil
 }

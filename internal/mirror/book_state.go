@@ -20,6 +20,8 @@ type Book struct {
 	targetIDs, filterIDs, sessionIDs []string
 	bySource                         map[string][]string // session ids by source interface, lowest number first
 	tokens                           tokens
+	touched                          map[string]bool // ids of objects changed, made or removed since TakeChanges
+	fresh                            []ClientToken   // remembered since then
 }
 
 // NewBook returns a book with the content of s, which it copies. An error tells what in
@@ -61,7 +63,83 @@ func NewBook(o BookOptions, s BookState) (*Book, error) {
 	for _, t := range s.Tokens[max(0, len(s.Tokens)-MaxClientTokens):] {
 		b.tokens.add(t)
 	}
+	b.TakeChanges()
 	return b, nil
+}
+
+// Changes is what has changed in a Book: objects as they are now, and the ids of those
+// that are gone.
+type Changes struct {
+	BookState
+	Gone []string `json:"gone,omitempty"`
+}
+
+// touch notes that the object with this id is not what it was.
+func (b *Book) touch(id string) {
+	if b.touched == nil {
+		b.touched = make(map[string]bool)
+	}
+	b.touched[id] = true
+}
+
+// TakeChanges returns what has changed since it was called last, or since NewBook; ok is
+// false when nothing has. Who applies all of them to the state of then has the state of
+// now.
+func (b *Book) TakeChanges() (c Changes, ok bool) {
+	ok = len(b.touched) > 0 || len(b.fresh) > 0
+	// In the order in which the objects were made, as far as they are there.
+	for _, l := range []struct {
+		ids []string
+		add func(id string)
+	}{
+		{b.targetIDs, func(id string) { c.Targets = append(c.Targets, *copyTarget(b.targets[id])) }},
+		{b.filterIDs, func(id string) { c.Filters = append(c.Filters, *copyFilter(b.filters[id])) }},
+		{b.sessionIDs, func(id string) { c.Sessions = append(c.Sessions, *copySession(b.sessions[id])) }},
+	} {
+		for _, id := range l.ids {
+			if len(b.touched) == 0 {
+				break
+			}
+			if b.touched[id] {
+				l.add(id)
+				delete(b.touched, id)
+			}
+		}
+	}
+	for id := range b.touched {
+		c.Gone = append(c.Gone, id)
+	}
+	slices.Sort(c.Gone)
+	c.Tokens, b.fresh = b.fresh, nil
+	clear(b.touched)
+	return c, ok
+}
+
+// Apply brings s to the state after the changes.
+func (s *BookState) Apply(c Changes) {
+	gone := make(map[string]bool, len(c.Gone))
+	for _, id := range c.Gone {
+		gone[id] = true
+	}
+	s.Targets = merge(s.Targets, c.Targets, gone, func(t *Target) string { return t.ID })
+	s.Filters = merge(s.Filters, c.Filters, gone, func(f *Filter) string { return f.ID })
+	s.Sessions = merge(s.Sessions, c.Sessions, gone, func(x *Session) string { return x.ID })
+	s.Tokens = append(s.Tokens, c.Tokens...)
+}
+
+// merge puts changed objects in the places of the old ones and new ones at the end.
+func merge[T any](list, changed []T, gone map[string]bool, id func(*T) string) []T {
+	if len(gone) > 0 {
+		list = slices.DeleteFunc(list, func(x T) bool { return gone[id(&x)] })
+	}
+	for _, n := range changed {
+		if i := slices.IndexFunc(list, func(x T) bool { return id(&x) == id(&n) }); i >= 0 {
+			list[i] = n
+		} else {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 func (b *Book) loadFilter(f *Filter) error {
@@ -153,16 +231,19 @@ func (b *Book) AccountID() string { return b.o.AccountID }
 
 func (b *Book) addTarget(t *Target) {
 	b.targets[t.ID] = t
+	b.touch(t.ID)
 	b.targetIDs = append(b.targetIDs, t.ID)
 }
 
 func (b *Book) addFilter(f *Filter) {
 	b.filters[f.ID] = f
+	b.touch(f.ID)
 	b.filterIDs = append(b.filterIDs, f.ID)
 }
 
 func (b *Book) addSession(s *Session) {
 	b.sessions[s.ID] = s
+	b.touch(s.ID)
 	b.sessionIDs = append(b.sessionIDs, s.ID)
 	b.bySource[s.NetworkInterfaceID] = append(b.bySource[s.NetworkInterfaceID], s.ID)
 	b.sortSource(s.NetworkInterfaceID)
@@ -178,6 +259,7 @@ func (b *Book) sortSource(source string) {
 
 func (b *Book) removeSession(id string) {
 	s := b.sessions[id]
+	b.touch(id)
 	delete(b.sessions, id)
 	b.sessionIDs = without(b.sessionIDs, id)
 	b.bySource[s.NetworkInterfaceID] = without(b.bySource[s.NetworkInterfaceID], id)
@@ -247,7 +329,7 @@ func (b *Book) rule(id string) *FilterRule {
 
 // Targets returns copies of all targets, oldest first.
 func (b *Book) Targets() []Target {
-	var out []Target
+	out := slices.Grow([]Target(nil), len(b.targetIDs))
 	for _, id := range b.targetIDs {
 		out = append(out, *copyTarget(b.targets[id]))
 	}
@@ -256,7 +338,7 @@ func (b *Book) Targets() []Target {
 
 // Filters returns copies of all filters with their rules, oldest first.
 func (b *Book) Filters() []Filter {
-	var out []Filter
+	out := slices.Grow([]Filter(nil), len(b.filterIDs))
 	for _, id := range b.filterIDs {
 		out = append(out, *copyFilter(b.filters[id]))
 	}
@@ -265,7 +347,7 @@ func (b *Book) Filters() []Filter {
 
 // Sessions returns copies of all sessions, oldest first.
 func (b *Book) Sessions() []Session {
-	var out []Session
+	out := slices.Grow([]Session(nil), len(b.sessionIDs))
 	for _, id := range b.sessionIDs {
 		out = append(out, *copySession(b.sessions[id]))
 	}

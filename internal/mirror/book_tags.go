@@ -19,6 +19,14 @@ func (b *Book) tagsOf(id string) *[]Tag {
 	return nil
 }
 
+// touchOwner is touch for what may be a rule: its filter has it.
+func (b *Book) touchOwner(id string) {
+	if filter := b.rules[id]; filter != "" {
+		id = filter
+	}
+	b.touch(id)
+}
+
 func notFound(id string) *Error {
 	switch ResourceTypeOf(id) {
 	case "traffic-mirror-target":
@@ -51,6 +59,7 @@ func (b *Book) CreateTags(ids []string, tags []Tag) error {
 	for _, id := range ids {
 		p := b.tagsOf(id)
 		*p = withTags(*p, tags)
+		b.touchOwner(id)
 	}
 	return nil
 }
@@ -82,6 +91,7 @@ func (b *Book) DeleteTags(ids []string, keys []TagKey) error {
 		}
 	}
 	for _, id := range ids {
+		b.touchOwner(id)
 		p := b.tagsOf(id)
 		*p = slices.DeleteFunc(slices.Clone(*p), func(t Tag) bool {
 			return len(keys) == 0 || slices.ContainsFunc(keys, func(k TagKey) bool {

@@ -108,6 +108,7 @@ func (b *Book) DeleteTarget(id string) error {
 			return refuse(CodeTargetInUse, "Cannot delete %s Target is in use by %s", id, s)
 		}
 	}
+	b.touch(id)
 	delete(b.targets, id)
 	b.targetIDs = without(b.targetIDs, id)
 	return nil

@@ -52,7 +52,9 @@ func (b *Book) replay(action, token string, p any) (id string, err error) {
 // remember keeps that the request with this token has made the object with this id.
 func (b *Book) remember(action, token string, p any, id string) {
 	if token != "" {
-		b.tokens.add(ClientToken{Action: action, Token: token, Digest: digest(p), ID: id})
+		t := ClientToken{Action: action, Token: token, Digest: digest(p), ID: id}
+		b.tokens.add(t)
+		b.fresh = append(b.fresh, t)
 	}
 }
 
