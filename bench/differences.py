@@ -57,7 +57,7 @@ print("""
   manager needs, often says `shutdown`; the time stamps of these records differ with it.
 - `smtp.extended` shows subject, message id and the like (8.0.7 shows them only with `custom`).
 - `metadata: {}`, which Suricata writes when a rule counts by flow and there is nothing to show, is left out.
-- SIP over TCP honours Content-Length; MQTT `will` and `will_retain` are not swapped; RFB 3.8 without a password is followed.
+- Records of SIP over TCP go from the sender of the message; 8.0.7 shows them in the direction of the packet that acknowledged it. SIP over TCP honours Content-Length; MQTT `will` and `will_retain` are not swapped; RFB 3.8 without a password is followed.
 - Mirrored frames cut by packet length or MTU are decoded as far as they go and marked, not dropped as truncated.
 - Keywords that 8.0.7 refuses and that are taken here, because Suricata 9 has them: casechange, ether.hdr, flow.elephant, igmp-csum, igmp.hdr, igmp.type,
   llmnr.*, sctp.*, subslice, vxlan_vni; the spellings dnp3.func, dnp3.ind, dnp3.obj and dnp3_data beside those of 8.0.7; and `mysql.*`.

@@ -22,11 +22,17 @@ func log(_ *proto.Conn, tx proto.Tx, w *jsonw.Writer) bool {
 	}
 	list("completion_code", t.replies, func(r *Reply) []byte { return r.Code }, w)
 	list("reply", t.replies, func(r *Reply) []byte { return r.Text }, w)
-	if t.port != 0 {
+	// What PORT says counts when the server has answered.
+	unanswered := t.active && !t.received
+	if t.port != 0 && !unanswered {
 		w.Uint("dynamic_port", uint64(t.port))
 	}
 	if t.cmd.addresses() {
-		w.Str("mode", t.mode())
+		if unanswered {
+			w.Str("mode", "passive")
+		} else {
+			w.Str("mode", t.mode())
+		}
 	}
 	if t.received {
 		w.Str("reply_received", "yes")
