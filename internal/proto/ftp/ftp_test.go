@@ -99,7 +99,7 @@ func TestRecords(t *testing.T) {
 		}},
 		{"a file without a name", []prototest.Chunk{c2s("USER a\r\nPORT 10,0,0,1,4,1\r\nSTOR\r\n")}, []string{
 			`{"command":"USER","command_data":"a","command_truncated":false,` + no + ` `,
-			`{"command":"PORT","command_data":"10,0,0,1,4,1","command_truncated":false,"dynamic_port":1025,"mode":"active",` + no + ` `,
+			`{"command":"PORT","command_data":"10,0,0,1,4,1","command_truncated":false,"mode":"passive",` + no + ` `,
 			`{"command":"STOR",` + no + ` file_without_name`,
 		}},
 		{"replies alone", []prototest.Chunk{s2c("220 (x)\r\n"), s2c("500 what\r\n")}, []string{
