@@ -43,7 +43,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("a header of %d bytes: note %d", n, note)
 		}
 	}
-	if got, _ := split("xyz", "--xyz\r\nContent-Disposition: form-data; filename="+strings.Repeat("n", body.MaxName+10)+"\r\n\r\n1\r\n--xyz--", 1000); len(got) > body.MaxName+20 {
+	if got, _ := split("xyz", "--xyz\r\nContent-Disposition: form-data; filename="+strings.Repeat("n", body.MaxName+1000)+"\r\n\r\n1\r\n--xyz--", 1000); len(got) > body.MaxName+20 {
 		t.Errorf("a name of %d bytes is kept", len(got))
 	}
 	// Parts of one file in the table.

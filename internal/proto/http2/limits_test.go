@@ -80,6 +80,16 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%d entries of 4 KB: events %q", n, got)
 		}
 	}
+	// A DNS message in a body.
+	for n, long := range map[int]bool{65535: false, 65536: true} {
+		in := preface + frame(1, 4, 1, request("/dns-query", "content-type", "application/dns-message"))
+		for rest := n; rest > 0; rest -= 16000 {
+			in += frame(0, 0, 1, rep("x", min(rest, 16000)))
+		}
+		if got := events(runWith(t, nil, c2s(in))); strings.Contains(got, "dns_request_too_long") != long {
+			t.Errorf("a DNS message of %d bytes: events %q", n, got)
+		}
+	}
 	// Parts of files in all flows together: here the table has room for some of ten.
 	for memcap, met := range map[int64]bool{10_000: false, 2000: true} {
 		in, out := preface, ""

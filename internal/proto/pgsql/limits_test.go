@@ -49,6 +49,17 @@ func TestLimits(t *testing.T) {
 	if got := records(t, run(t, nil, 0, piece{up, startup}, piece{down, hello}, piece{up, query("x")}, piece{down, strings.Repeat(msg("C", "x\x00"), 64)})); strings.Contains(got, "too_many_responses") {
 		t.Errorf("64 responses: an event in %s", got)
 	}
+	ssl := u32(8) + "\x04\xd2\x16\x2f"
+	for n, want := range map[int]bool{2400: false, 2500: true} { // parameters of four bytes
+		r := run(t, nil, 0, piece{up, ssl}, piece{down, "N"}, piece{up, start(n)})
+		got := false
+		for _, rec := range r.Records {
+			got = got || strings.Contains(strings.Join(rec.Events, " "), "invalid_length")
+		}
+		if got != want {
+			t.Errorf("a start-up packet of %d bytes behind a request for TLS: event %v", len(start(n)), got)
+		}
+	}
 	if r := run(t, nil, 0, piece{up, start(2500)}); r.Conn.App == r.Conn.Table.ByName("pgsql") {
 		t.Error("a start-up packet of 10,000 bytes is taken")
 	}
