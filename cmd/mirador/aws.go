@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -174,16 +175,35 @@ func confirmed(c *cobra.Command, yes bool, question string) error {
 
 func awsSchema(*awsFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "print the JSON Schema of mirror.yaml",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			b, err := setup.Schema()
-			if err != nil {
+		Use:       "schema [keys|rates]",
+		Short:     "print the JSON Schema of mirror.yaml, its keys as a table, or the default rates file",
+		Args:      cobra.MaximumNArgs(1),
+		ValidArgs: []string{"keys", "rates"},
+		Example: `  mirador aws schema > mirror.schema.json
+  mirador aws schema rates > rates.yaml && mirador aws plan --rates rates.yaml`,
+		RunE: func(c *cobra.Command, args []string) error {
+			w := c.OutOrStdout()
+			switch {
+			case len(args) == 0:
+				b, err := setup.Schema()
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(w, "%s\n", b)
+				return err
+			case args[0] == "rates":
+				_, err := fmt.Fprint(w, setup.DefaultRatesFile())
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
-			return err
+			if args[0] != "keys" {
+				return fail(exitUsage, "mirador aws schema --help", "%q is none of keys, rates", args[0])
+			}
+			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "KEY\tTYPE\tMEANING")
+			for _, k := range setup.SpecKeys() {
+				fmt.Fprintf(t, "%s\t%s\t%s\n", k.Path, k.Type, k.Doc)
+			}
+			return t.Flush()
 		},
 	}
 }

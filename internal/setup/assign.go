@@ -20,6 +20,9 @@ func (d *Desired) assign(w *Observed, have map[string]*mirror.Session) error {
 		return nil
 	case TargetGWLB:
 		return d.assignEndpoints()
+	case TargetShared:
+		d.assignShared(w, have)
+		return nil
 	}
 	room := 0
 	now := map[string]*Seat{} // by id of the target
@@ -102,6 +105,28 @@ func (d *Desired) tooMany(room int) error {
 		What: fmt.Sprintf("sources of %d interface targets", len(d.Seats)), Need: len(d.Sessions), Have: room,
 		Hint: fmt.Sprintf("add %d traffic interfaces (sensors, or sensors[].interfaces) of %d sources each, use a sensor of a type that takes %d, or set target.kind to nlb, which has no such limit",
 			missing, perSeat, mirror.DefaultSourcesPerLargeTarget),
+	}
+}
+
+// assignShared keeps the target that a session has, and gives others the one with the fewest of
+// ours. How many sources it takes only its owner knows: AWS refuses what is too much.
+func (d *Desired) assignShared(w *Observed, have map[string]*mirror.Session) {
+	load := map[string]int{}
+	for i := range d.Sessions {
+		x := &d.Sessions[i]
+		if old := have[x.Source.Interface.ID]; old != nil && slices.Contains(d.Spec.Target.Shared, old.TargetID) {
+			x.Target = key(keyTarget, old.TargetID)
+			load[x.Target]++
+		}
+	}
+	for i := range d.Sessions {
+		x := &d.Sessions[i]
+		if x.Target == "" {
+			x.Target = slices.MinFunc(d.Targets, func(a, b DesiredTarget) int {
+				return cmp.Or(cmp.Compare(load[a.Key], load[b.Key]), cmp.Compare(a.Key, b.Key))
+			}).Key
+			load[x.Target]++
+		}
 	}
 }
 

@@ -87,6 +87,7 @@ type DesiredEndpoint struct {
 type DesiredTarget struct {
 	Key, Description              string
 	Interface, Balancer, Endpoint string
+	Existing                      string // id of one that is not ours
 	Tags                          Tags
 }
 
@@ -334,7 +335,7 @@ func subnetCIDRs(w *Observed, ids []string) []string {
 // balancerSubnets returns the subnets of the load balancer: those of the spec, or those of
 // the seats, one in each zone.
 func (d *Desired) balancerSubnets(w *Observed) []string {
-	if d.Spec.kind() == TargetENI {
+	if d.Spec.kind() == TargetENI || d.Spec.kind() == TargetShared {
 		return nil
 	}
 	if len(d.Spec.Target.Subnets) > 0 {
@@ -363,7 +364,7 @@ func sorted(list []string) []string {
 func (d *Desired) balancer(w *Observed) error {
 	s := d.Spec
 	kind := s.kind()
-	if kind == TargetENI {
+	if kind == TargetENI || kind == TargetShared {
 		return nil
 	}
 	b := &DesiredBalancer{Kind: kind, Name: s.balancerName(), Subnets: d.balancerSubnets(w), Health: s.health(), CrossZone: s.Target.CrossZone}
@@ -474,8 +475,11 @@ func (d *Desired) endpoints(w *Observed) error {
 	return errors.Join(errs...)
 }
 
-func (d *Desired) targets(*Observed) error {
+func (d *Desired) targets(w *Observed) error {
 	s := d.Spec
+	if s.kind() == TargetShared {
+		return d.shared(w)
+	}
 	add := func(t DesiredTarget) {
 		t.Description = s.targetDescription()
 		t.Tags = s.tags(t.Key, s.targetName(), s.Target.Tags)
@@ -494,6 +498,20 @@ func (d *Desired) targets(*Observed) error {
 		}
 	}
 	return nil
+}
+
+// shared takes targets that are there, which may be of another account.
+func (d *Desired) shared(w *Observed) error {
+	var errs []error
+	for _, id := range sorted(d.Spec.Target.Shared) {
+		i := slices.IndexFunc(w.Targets, func(t mirror.Target) bool { return t.ID == id })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("%starget %s is not in this account and not shared with it: accept the resource share (aws ram accept-resource-share-invitation)", d.Spec.places.of("target.targets"), id))
+			continue
+		}
+		d.Targets = append(d.Targets, DesiredTarget{Key: key(keyTarget, id), Existing: id})
+	}
+	return errors.Join(errs...)
 }
 
 func (d *Desired) filter(w *Observed) error {

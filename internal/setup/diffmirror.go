@@ -11,6 +11,10 @@ import (
 func (n *planner) targets(d *Desired) {
 	for i := range d.Targets {
 		t := &d.Targets[i]
+		if t.Existing != "" {
+			n.p.ids[t.Key] = t.Existing // not ours to keep, change or take away
+			continue
+		}
 		eni, lb, ep := n.resolve(t.Interface), n.resolve(t.Balancer), n.resolve(t.Endpoint)
 		at := best(n.w.Targets, func(x *mirror.Target) int {
 			if !n.ours(tagsOf(x.Tags), t.Key) || x.NetworkInterfaceID != eni || x.NetworkLoadBalancerARN != lb ||

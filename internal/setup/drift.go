@@ -84,7 +84,7 @@ func (f *rogues) sessions() {
 			f.add(Error, "foreign-session", x.ID, fmt.Sprintf("of account %s %s", x.OwnerID, who)+lower, remedy)
 		case !known:
 			f.add(Error, "foreign-target", x.ID, fmt.Sprintf("%s to %s, which is not in this account or is gone: the traffic goes to others, or nowhere", who, x.TargetID), remedy)
-		case f.foreign(f.w.Targets[at].OwnerID):
+		case f.foreign(f.w.Targets[at].OwnerID) && !slices.Contains(f.s.Target.Shared, x.TargetID):
 			f.add(Error, "foreign-target", x.ID, fmt.Sprintf("%s to %s of account %s", who, x.TargetID, f.w.Targets[at].OwnerID), remedy)
 		case t[TagStack] == f.s.Name:
 		case t[TagStack] != "" && t[TagManaged] == ManagedBy:
@@ -99,7 +99,7 @@ func (f *rogues) targets() {
 	for i := range f.w.Targets {
 		x := &f.w.Targets[i]
 		t := tagsOf(x.Tags)
-		if f.allowed(x.ID, x.OwnerID) || t[TagStack] == f.s.Name && !f.foreign(x.OwnerID) {
+		if f.allowed(x.ID, x.OwnerID) || slices.Contains(f.s.Target.Shared, x.ID) || t[TagStack] == f.s.Name && !f.foreign(x.OwnerID) {
 			continue
 		}
 		to := or(or(x.NetworkInterfaceID, x.NetworkLoadBalancerARN), x.GatewayLoadBalancerEndpointID)

@@ -43,6 +43,16 @@ func exportTags(t Tags) Tags {
 	return out
 }
 
+// existing returns the id of a target that the stack only uses, or "".
+func (x *exporter) existing(k string) string {
+	for i := range x.d.Targets {
+		if x.d.Targets[i].Key == k {
+			return x.d.Targets[i].Existing
+		}
+	}
+	return ""
+}
+
 // index returns the device index of a seat: that of the interface that is there, or the
 // first that is free.
 func (x *exporter) indexes() map[string]int {

@@ -204,6 +204,9 @@ func (c *cloudFormation) endpoints() {
 func (c *cloudFormation) targets() {
 	for i := range c.d.Targets {
 		t := &c.d.Targets[i]
+		if t.Existing != "" {
+			continue
+		}
 		props := object{"Description": t.Description, "Tags": c.tags(t.Tags)}
 		var after []string
 		switch {
@@ -252,7 +255,7 @@ func (c *cloudFormation) sessions() {
 	slices.Sort(after)
 	for i := range c.d.Sessions {
 		s := &c.d.Sessions[i]
-		props := object{"NetworkInterfaceId": s.Source.Interface.ID, "TrafficMirrorTargetId": c.ref("@" + s.Target), "TrafficMirrorFilterId": c.ref("@" + c.d.Filter.Key),
+		props := object{"NetworkInterfaceId": s.Source.Interface.ID, "TrafficMirrorTargetId": c.ref(or(c.existing(s.Target), "@"+s.Target)), "TrafficMirrorFilterId": c.ref("@" + c.d.Filter.Key),
 			"SessionNumber": s.Number, "VirtualNetworkId": s.VNI, "Description": s.Description, "Tags": c.tags(s.Tags)}
 		if s.PacketLength > 0 {
 			props["PacketLength"] = s.PacketLength

@@ -200,6 +200,9 @@ func (t *terraform) endpoints() {
 func (t *terraform) targets() {
 	for i := range t.d.Targets {
 		x := &t.d.Targets[i]
+		if x.Existing != "" {
+			continue
+		}
 		args := object{"description": literal(x.Description), "tags": t.tags(x.Tags)}
 		var after []string
 		switch {
@@ -247,7 +250,7 @@ func (t *terraform) sessions() {
 	}
 	for i := range t.d.Sessions {
 		s := &t.d.Sessions[i]
-		args := object{"network_interface_id": s.Source.Interface.ID, "traffic_mirror_target_id": t.attr(s.Target, "id"), "traffic_mirror_filter_id": t.attr(t.d.Filter.Key, "id"),
+		args := object{"network_interface_id": s.Source.Interface.ID, "traffic_mirror_target_id": t.ref(or(t.existing(s.Target), "@"+s.Target)), "traffic_mirror_filter_id": t.attr(t.d.Filter.Key, "id"),
 			"session_number": s.Number, "virtual_network_id": s.VNI, "description": literal(s.Description), "tags": t.tags(s.Tags)}
 		if s.PacketLength > 0 {
 			args["packet_length"] = s.PacketLength

@@ -83,6 +83,9 @@ func (m *importer) kindOf(target string) string {
 	if t == nil {
 		return ""
 	}
+	if t.OwnerID != "" && t.OwnerID != m.w.Identity.Account {
+		return TargetShared
+	}
 	return map[mirror.TargetType]string{mirror.TargetInterface: TargetENI, mirror.TargetNLB: TargetNLB, mirror.TargetGWLB: TargetGWLB}[t.Type()]
 }
 
@@ -153,6 +156,9 @@ func (m *importer) choose(filter string) error {
 
 // findSeats finds the interfaces that packets end at.
 func (m *importer) findSeats() error {
+	if m.kind == TargetShared {
+		return nil // they are of the other account
+	}
 	v := &verifier{w: m.w, target: m.targets}
 	seen := map[string]bool{}
 	for _, x := range m.sessions {
@@ -215,7 +221,9 @@ func (m *importer) text() (string, error) {
 	p("# Traffic mirroring that was found in account %s, %s: %d sessions.", m.w.Identity.Account, m.w.Identity.Region, len(m.sessions))
 	p("name: %s", m.name)
 	p("region: %s", m.w.Identity.Region)
-	p("sensors:")
+	if m.kind != TargetShared {
+		p("sensors:")
+	}
 	for _, id := range m.seats {
 		note := ""
 		if i := m.w.Instance(m.w.Interface(id).InstanceID); i != nil {
@@ -225,7 +233,13 @@ func (m *importer) text() (string, error) {
 	}
 	p("target:")
 	p("  kind: %s", m.kind)
-	if m.kind != TargetENI {
+	if m.kind == TargetShared {
+		var ids []string
+		for _, x := range m.sessions {
+			ids = append(ids, x.TargetID)
+		}
+		p("  targets: [%s]   # of account %s", strings.Join(sorted(ids), ", "), m.targets[ids[0]].OwnerID)
+	} else if m.kind != TargetENI {
 		p("  # A load balancer of the stack is made beside the one that is there; sessions move to it.")
 	}
 	described := func(what string, list []string) {
@@ -241,7 +255,9 @@ func (m *importer) text() (string, error) {
 	for _, x := range m.sessions {
 		list = append(list, m.targets[x.TargetID].Description)
 	}
-	described("targets", list)
+	if m.kind != TargetShared {
+		described("targets", list)
+	}
 	p("sources:")
 	p("  include:")
 	p("    - interface:")
@@ -328,7 +344,7 @@ func (m *importer) adopt(s *Spec) {
 	}
 	done := map[string]bool{}
 	for _, x := range m.sessions {
-		if t := m.targets[x.TargetID]; t.NetworkInterfaceID != "" && !done[t.ID] {
+		if t := m.targets[x.TargetID]; m.kind == TargetENI && !done[t.ID] {
 			done[t.ID] = true
 			tags(t.ID, key(keyTarget, t.NetworkInterfaceID))
 		}

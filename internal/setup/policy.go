@@ -92,6 +92,7 @@ func readTable() map[string][]Action {
 type grant struct {
 	res string // after the service's ARN prefix
 	tag string // tagMade, tagOurs, or empty: no condition is possible
+	any bool   // of any account
 }
 
 // How the tag of the stack is asked for.
@@ -109,9 +110,16 @@ func (o *PolicyOptions) grants(c Call) []grant {
 	const eni, group, target, filter, rule, session = "network-interface/*", "security-group/*", "traffic-mirror-target/*", "traffic-mirror-filter/*", "traffic-mirror-filter-rule/*", "traffic-mirror-session/*"
 	with := func(tag string, res ...string) (out []grant) {
 		for _, r := range res {
-			out = append(out, grant{r, tag})
+			out = append(out, grant{res: r, tag: tag})
 		}
 		return out
+	}
+	to := with(tagOurs, target)
+	if o.kind() == TargetShared {
+		to = nil
+		for _, id := range o.Spec.Target.Shared {
+			to = append(to, grant{res: "traffic-mirror-target/" + id, any: true})
+		}
 	}
 	switch c.(type) {
 	case CreateGroup:
@@ -129,7 +137,7 @@ func (o *PolicyOptions) grants(c Call) []grant {
 	case CreateTarget:
 		out := append(with(tagMade, target), with(tagOurs, eni)...)
 		if o.kind() != TargetENI && o.kind() != TargetNLB {
-			out = append(out, grant{"vpc-endpoint/*", tagOurs})
+			out = append(out, grant{res: "vpc-endpoint/*", tag: tagOurs})
 		}
 		return append(out, with("", o.interfaces()...)...)
 	case DeleteTarget:
@@ -144,9 +152,9 @@ func (o *PolicyOptions) grants(c Call) []grant {
 		return with(tagOurs, filter, rule)
 	case CreateSession:
 		// The source is an interface of somebody else: it has no tag of ours.
-		return append(append(with(tagMade, session), with(tagOurs, target, filter)...), with("", eni)...)
+		return slices.Concat(with(tagMade, session), to, with(tagOurs, filter), with("", eni))
 	case ModifySession:
-		return with(tagOurs, session, target, filter)
+		return slices.Concat(with(tagOurs, session, filter), to)
 	case DeleteSession:
 		return with(tagOurs, session)
 	case CreateService:
@@ -228,8 +236,10 @@ func (o *PolicyOptions) needed(c Call) bool {
 	switch c.(type) {
 	case CreateService, DeleteService, CreateEndpoint, DeleteEndpoint:
 		return o.kind() == "" || o.kind() == TargetGWLB
+	case CreateGroup, Authorize, Revoke, DeleteGroup, CreateInterface, AttachInterface, DeleteWithInstance, ModifyInterfaceGroups, ModifyInterfaceDescription, DetachInterface, DeleteInterface, CreateTarget, DeleteTarget:
+		return o.kind() != TargetShared // which has none of its own
 	}
-	return c.Action().Service == "ec2" || o.kind() != TargetENI
+	return c.Action().Service == "ec2" || o.kind() != TargetShared && o.kind() != TargetENI
 }
 
 // CallsOf returns the calls that a command makes or, for preflight, tries as dry runs.
@@ -353,7 +363,11 @@ func (b *policyBuilder) allow(a Action, g grant) {
 		// resources that the request names.
 		k = a.Service
 	}
-	b.add(sid, k, []string{a.String()}, []string{b.o.arn(a.Service, g.res)}, cond)
+	arn := *b.o
+	if g.any {
+		arn.Account = ""
+	}
+	b.add(sid, k, []string{a.String()}, []string{arn.arn(a.Service, g.res)}, cond)
 }
 
 // tagging allows tags: on what is made, by the call that makes it, and on what is ours.

@@ -139,12 +139,17 @@ func (f *preflight) rehearsal() []Call {
 		list = append(list, CreateService{Balancer: arn, Tags: tags}, DeleteService{Service: id(noService)},
 			CreateEndpoint{VPC: vpc, Subnet: subnet, Service: "com.amazonaws.vpce." + f.w.Identity.Region + "." + id(noService), Tags: tags}, DeleteEndpoint{Endpoint: id(noEndpoint)})
 	}
+	o := PolicyOptions{Spec: f.s}
+	list = slices.DeleteFunc(list, func(c Call) bool { return !o.needed(c) })
 	return list
 }
 
 // ours returns, for each of the ids that nothing has, one of the stack that has its place.
 func (f *preflight) ours() map[string]string {
 	out := map[string]string{}
+	if len(f.s.Target.Shared) > 0 {
+		out[noTarget] = f.s.Target.Shared[0]
+	}
 	mine := func(none, id string, t Tags) {
 		if t[TagStack] == f.s.Name && id != "" {
 			out[none] = id

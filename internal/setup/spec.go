@@ -52,11 +52,15 @@ const (
 	TargetENI  = "eni"
 	TargetNLB  = "nlb"
 	TargetGWLB = "gwlb"
+	// TargetShared are targets that somebody else made, such as those that another account
+	// shares by RAM: they are used, and stay as they are.
+	TargetShared = "shared"
 )
 
 // TargetSpec describes the mirror targets.
 type TargetSpec struct {
-	Kind        string  `yaml:"kind,omitempty" enum:"eni,nlb,gwlb" doc:"eni (default): the traffic interfaces themselves; nlb: a network load balancer; gwlb: a gateway load balancer with endpoints"`
+	Kind        string  `yaml:"kind,omitempty" enum:"eni,nlb,gwlb,shared" doc:"eni (default): the traffic interfaces themselves; nlb: a network load balancer; gwlb: a gateway load balancer with endpoints; shared: targets of another account"`
+	Shared      Strings `yaml:"targets,omitempty" doc:"shared: ids of traffic mirror targets that are there already, such as those that another account shares with this one; they are never changed or deleted"`
 	Name        string  `yaml:"name,omitempty" doc:"tag Name of the target; default: mirador-NAME"`
 	Description string  `yaml:"description,omitempty" doc:"a change makes a new target; default: Sensors of NAME"`
 	Tags        Tags    `yaml:"tags,omitempty" doc:"more tags of targets and load balancer"`

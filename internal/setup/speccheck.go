@@ -72,6 +72,12 @@ func checkText(p *problems, path, s string) {
 }
 
 func (s *Spec) checkSensors(p *problems) {
+	if s.kind() == TargetShared {
+		if len(s.Sensors) > 0 {
+			p.add("sensors", "those behind shared targets are of the other account: leave them out")
+		}
+		return
+	}
 	if len(s.Sensors) == 0 {
 		p.add("sensors", "is missing: who receives the mirrored traffic?")
 	}
@@ -151,7 +157,7 @@ func (s *Spec) checkGroup(p *problems) {
 
 func (s *Spec) checkTarget(p *problems) {
 	t := s.Target
-	p.oneOf("target.kind", t.Kind, TargetENI, TargetNLB, TargetGWLB)
+	p.oneOf("target.kind", t.Kind, TargetENI, TargetNLB, TargetGWLB, TargetShared)
 	checkText(p, "target.description", t.Description)
 	s.checkTags(p, "target.tags", t.Tags)
 	if t.Balancer != "" && !regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$`).MatchString(t.Balancer) || strings.HasPrefix(t.Balancer, "internal-") {
@@ -168,13 +174,20 @@ func (s *Spec) checkTarget(p *problems) {
 	if t.Interval != 0 && (t.Interval < 5 || t.Interval > 300) {
 		p.add("target.health_interval", "%d is not between 5 and 300 seconds", t.Interval)
 	}
-	if s.kind() == TargetENI {
+	checkIDs(p, "target.targets", "tmt", t.Shared)
+	switch {
+	case s.kind() == TargetShared && len(t.Shared) == 0:
+		p.add("target.targets", "is missing: which targets?")
+	case s.kind() != TargetShared && len(t.Shared) > 0:
+		p.add("target.targets", "has a meaning with target.kind shared only")
+	}
+	if s.kind() == TargetENI || s.kind() == TargetShared {
 		for _, x := range []struct {
 			key string
 			set bool
 		}{{"load_balancer", t.Balancer != ""}, {"subnets", len(t.Subnets) > 0}, {"cross_zone", t.CrossZone}, {"sticky", t.Sticky != nil}, {"endpoint_subnets", len(t.Endpoints) > 0}} {
 			if x.set {
-				p.add("target."+x.key, "has a meaning for load balancers only, and target.kind is eni")
+				p.add("target."+x.key, "has a meaning for load balancers only, and target.kind is %s", s.kind())
 			}
 		}
 	}

@@ -54,6 +54,14 @@ func (v *verifier) way(r *Verdict) {
 		r.note(Error, HopTarget, "its target "+r.session.TargetID+" is not in this account or is gone", "mirador aws apply gives it one")
 		return
 	}
+	if t.OwnerID != "" && v.w.Identity.Account != "" && t.OwnerID != v.w.Identity.Account {
+		if v.s.kind() == TargetShared && slices.Contains(v.s.Target.Shared, t.ID) {
+			r.note(OK, HopTarget, "the target "+t.ID+" is of account "+t.OwnerID+": the way behind it cannot be seen from here", "mirador aws probe on the source, and verify --probe-token where the sensor is")
+			return
+		}
+		r.note(Error, HopTarget, "the target "+t.ID+" is of account "+t.OwnerID+", and the description does not name it", "mirador aws apply gives the session one of its own")
+		return
+	}
 	switch t.Type() {
 	case mirror.TargetInterface:
 		v.toInterface(r, e, t.NetworkInterfaceID)

@@ -15,6 +15,9 @@ func (w *Watcher) alarm(o *Observed, r *Round) {
 		t := &o.Targets[i]
 		owner[t.ID] = t.OwnerID
 		ourTarget[t.ID] = tagsOf(t.Tags)[TagManaged] == ManagedBy
+		if slices.Contains(w.o.Spec.Target.Shared, t.ID) {
+			owner[t.ID], ourTarget[t.ID] = o.Identity.Account, true
+		}
 	}
 	allowed := func(ids ...string) bool {
 		return slices.ContainsFunc(ids, func(id string) bool { return id != "" && slices.Contains(w.o.Allow, id) })
