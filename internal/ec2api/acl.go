@@ -44,34 +44,22 @@ func (c *call) acl(id string) (*NetworkACL, *Error) {
 }
 
 func (c *call) createACL() *Error {
-	tags, err := c.specTags("network-acl")
-	if err != nil {
-		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var a *NetworkACL
-	if len(made) > 0 {
-		if a, err = c.acl(made[0]); err != nil {
-			return err
-		}
-	} else {
+	a, err := create(c, c.s.acls, "network-acl", func(tags []mirror.Tag) (*NetworkACL, *Error) {
 		v, err := c.vpc(c.in.str("VpcId"))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		a = &NetworkACL{Resource: c.s.res(c.s.newID("acl-"), c.now, tags), VPC: v.ID, Entries: lastEntries()}
+		a := &NetworkACL{Resource: c.s.res(c.s.newID("acl-"), c.now, tags), VPC: v.ID, Entries: lastEntries()}
 		if len(v.IPv6) > 0 {
 			for _, egress := range []bool{true, false} {
 				a.Entries = append(a.Entries, ACLEntry{Number: lastIPv6, Egress: egress, Protocol: -1, CIDR: anyIPv6()})
 			}
 			sortEntries(a.Entries)
 		}
-		c.s.acls.put(a)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, a.ID)
+		return a, nil
+	})
+	if err != nil {
+		return err
 	}
 	c.x.group("networkAcl", func() { c.writeACL(a) })
 	c.token()
@@ -210,7 +198,7 @@ func (c *call) entry() (ACLEntry, *Error) {
 	if err != nil {
 		return e, errorf("InvalidParameterValue", "Invalid value '%s' for IP protocol. Unknown protocol.", clip(in.str("Protocol")))
 	}
-	e.Protocol = protocolNumber(protocol)
+	e.Protocol = ProtocolNumber(protocol)
 	switch {
 	case in.has("CidrBlock") && in.has("Ipv6CidrBlock"):
 		return e, errorf("InvalidParameterCombination", "Only one of cidrBlock and ipv6CidrBlock can be given")

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mirador/internal/mirror"
 )
 
 func addressActions() []action {
@@ -302,33 +304,16 @@ func (c *call) describeAddressAttributes() *Error {
 }
 
 func (c *call) createNAT() *Error {
-	tags, err := c.specTags("natgateway")
+	g, err := create(c, c.s.nats, "natgateway", c.newNAT)
 	if err != nil {
 		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var g *NATGateway
-	if len(made) > 0 {
-		g = c.s.nats.get(made[0])
-	}
-	if g == nil {
-		if g, err = c.newNAT(); err != nil {
-			return err
-		}
-		g.Tags = tags
-		c.s.nats.put(g)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, g.ID)
 	}
 	c.x.group("natGateway", func() { c.writeNAT(g, "pending") })
 	c.token()
 	return nil
 }
 
-func (c *call) newNAT() (*NATGateway, *Error) {
+func (c *call) newNAT(tags []mirror.Tag) (*NATGateway, *Error) {
 	sub, err := c.subnet(c.in.str("SubnetId"))
 	if err != nil {
 		return nil, err
@@ -348,7 +333,7 @@ func (c *call) newNAT() (*NATGateway, *Error) {
 			return nil, errorf("Resource.AlreadyAssociated", "Elastic IP address [%s] is already associated", alloc)
 		}
 	}
-	g := &NATGateway{Resource: c.s.res(c.s.newID("nat-"), c.now, nil), VPC: sub.VPC, Subnet: sub.ID, Kind: kind}
+	g := &NATGateway{Resource: c.s.res(c.s.newID("nat-"), c.now, tags), VPC: sub.VPC, Subnet: sub.ID, Kind: kind}
 	e, err := c.s.newENI(c.now, sub, KindNAT, "Interface for NAT Gateway "+g.ID, nil)
 	if err != nil {
 		return nil, err

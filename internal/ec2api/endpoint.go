@@ -59,26 +59,12 @@ func (c *call) serviceBalancers(gateways, networks []string) (kind string, arns 
 }
 
 func (c *call) createService() *Error {
-	tags, err := c.specTags("vpc-endpoint-service")
-	if err != nil {
-		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var s *EndpointService
-	if len(made) > 0 {
-		if s, err = c.service(made[0]); err != nil {
-			return err
-		}
-	} else {
+	s, err := create(c, c.s.services, "vpc-endpoint-service", func(tags []mirror.Tag) (*EndpointService, *Error) {
 		kind, arns, err := c.serviceBalancers(c.in.strs("GatewayLoadBalancerArn"), c.in.strs("NetworkLoadBalancerArn"))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		s = &EndpointService{
+		s := &EndpointService{
 			Resource: c.s.res(c.s.newID("vpce-svc-"), c.now, tags), LoadBalancers: arns, Type: kind, AcceptanceRequired: c.in.yesOr("AcceptanceRequired", true),
 			PrivateDNSName: c.in.str("PrivateDnsName"), AddrTypes: c.in.strs("SupportedIpAddressType"),
 		}
@@ -86,8 +72,10 @@ func (c *call) createService() *Error {
 			s.AddrTypes = []string{"ipv4"}
 		}
 		s.Name = "com.amazonaws.vpce." + c.s.meta.Region + "." + s.ID
-		c.s.services.put(s)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, s.ID)
+		return s, nil
+	})
+	if err != nil {
+		return err
 	}
 	c.x.group("serviceConfiguration", func() { c.writeService(s) })
 	c.token()
@@ -374,26 +362,9 @@ func (c *call) describeOffers() *Error {
 }
 
 func (c *call) createEndpoint() *Error {
-	tags, err := c.specTags("vpc-endpoint")
+	e, err := create(c, c.s.endpoints, "vpc-endpoint", c.newEndpoint)
 	if err != nil {
 		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var e *VPCEndpoint
-	if len(made) > 0 {
-		if e, err = c.endpoint(made[0]); err != nil {
-			return err
-		}
-	} else {
-		if e, err = c.newEndpoint(tags); err != nil {
-			return err
-		}
-		c.s.endpoints.put(e)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, e.ID)
 	}
 	state := e.State
 	if state == "available" && e.Type != endpointGateway {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mirador/internal/mirror"
 )
 
 func eniActions() []action {
@@ -304,34 +306,24 @@ func (c *call) groupsFor(list []string, vpc string) ([]string, *Error) {
 }
 
 func (c *call) createENI() *Error {
-	tags, err := c.specTags("network-interface")
-	if err != nil {
-		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var e *NetworkInterface
-	if len(made) > 0 {
-		if e = c.s.enis.get(made[0]); e == nil {
-			return notFound("InvalidNetworkInterfaceID.NotFound", "networkInterface", made[0])
-		}
-	} else {
+	e, err := create(c, c.s.enis, "network-interface", func(tags []mirror.Tag) (*NetworkInterface, *Error) {
 		sub, err := c.subnet(c.in.str("SubnetId"))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if c.s.enis.count() >= maxResources {
-			return errorf("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.")
+			return nil, errorf("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.")
 		}
-		if e, err = c.eniSpec(c.in, sub); err != nil {
-			return err
+		e, err := c.eniSpec(c.in, sub)
+		if err != nil {
+			return nil, err
 		}
 		e.Tags = tags
 		c.s.putENI(e)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, e.ID)
+		return e, nil
+	})
+	if err != nil {
+		return err
 	}
 	c.x.group("networkInterface", func() { c.writeENI(e, "pending") })
 	c.token()
@@ -447,19 +439,26 @@ func (c *call) writeENI(e *NetworkInterface, status string) {
 	x.yes("requesterManaged", e.RequesterManaged)
 	x.opt("requesterId", e.RequesterID)
 	x.str("status", status)
-	if a := e.Attachment; a != nil {
-		x.group("attachment", func() {
-			x.str("attachmentId", a.ID)
-			x.opt("instanceId", a.InstanceID)
-			x.str("instanceOwnerId", a.InstanceOwner)
-			x.num("deviceIndex", a.DeviceIndex)
-			x.num("networkCardIndex", a.NetworkCard)
-			x.str("status", "attached")
-			x.time("attachTime", a.At)
-			x.yes("deleteOnTermination", a.DeleteOnTermination)
-		})
-	}
+	c.writeAttachment(e.Attachment)
 	c.writeTags(e.Tags)
+}
+
+// writeAttachment writes an attachment where there is one.
+func (c *call) writeAttachment(a *Attachment) {
+	if a == nil {
+		return
+	}
+	x := c.x
+	x.group("attachment", func() {
+		x.str("attachmentId", a.ID)
+		x.opt("instanceId", a.InstanceID)
+		x.str("instanceOwnerId", a.InstanceOwner)
+		x.num("deviceIndex", a.DeviceIndex)
+		x.num("networkCardIndex", a.NetworkCard)
+		x.str("status", "attached")
+		x.time("attachTime", a.At)
+		x.yes("deleteOnTermination", a.DeleteOnTermination)
+	})
 }
 
 func (c *call) deleteENI() *Error {
@@ -738,18 +737,7 @@ func (c *call) describeENIAttribute() *Error {
 	case "groupSet":
 		c.writeGroups(e.Groups)
 	case "attachment":
-		if a := e.Attachment; a != nil {
-			x.group("attachment", func() {
-				x.str("attachmentId", a.ID)
-				x.opt("instanceId", a.InstanceID)
-				x.str("instanceOwnerId", a.InstanceOwner)
-				x.num("deviceIndex", a.DeviceIndex)
-				x.num("networkCardIndex", a.NetworkCard)
-				x.str("status", "attached")
-				x.time("attachTime", a.At)
-				x.yes("deleteOnTermination", a.DeleteOnTermination)
-			})
-		}
+		c.writeAttachment(e.Attachment)
 	case "associatePublicIpAddress":
 		x.yes("associatePublicIpAddress", e.PublicIP != "")
 	default:

@@ -238,6 +238,11 @@ func (c *call) putTargets() *Error {
 		return errorf("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
 	}
 	c.s.rules.put(&r)
+	return c.settled(bad)
+}
+
+// settled answers how many of several things could not be done, and which.
+func (c *call) settled(bad []any) *Error {
 	c.result = object{{"FailedEntryCount", len(bad)}, {"FailedEntries", bad}}
 	return nil
 }
@@ -258,8 +263,7 @@ func (c *call) removeTargets() *Error {
 		}
 	}
 	c.s.rules.put(&r)
-	c.result = object{{"FailedEntryCount", len(bad)}, {"FailedEntries", bad}}
-	return nil
+	return c.settled(bad)
 }
 
 func (c *call) listTargets() *Error {

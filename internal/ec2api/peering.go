@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mirador/internal/mirror"
 )
 
 func peeringActions() []action {
@@ -292,27 +294,15 @@ func (c *call) writeEgressGateway(g *EgressGateway) {
 }
 
 func (c *call) createEgressGateway() *Error {
-	tags, err := c.specTags("egress-only-internet-gateway")
+	g, err := create(c, c.s.egressGateways, "egress-only-internet-gateway", func(tags []mirror.Tag) (*EgressGateway, *Error) {
+		v, err := c.vpc(c.in.str("VpcId"))
+		if err != nil {
+			return nil, err
+		}
+		return &EgressGateway{Resource: c.s.res(c.s.newID("eigw-"), c.now, tags), VPC: v.ID}, nil
+	})
 	if err != nil {
 		return err
-	}
-	v, err := c.vpc(c.in.str("VpcId"))
-	if err != nil {
-		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var g *EgressGateway
-	if len(made) > 0 {
-		g = c.s.egressGateways.get(made[0])
-	}
-	if g == nil {
-		g = &EgressGateway{Resource: c.s.res(c.s.newID("eigw-"), c.now, tags), VPC: v.ID}
-		c.s.egressGateways.put(g)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, g.ID)
 	}
 	c.x.group("egressOnlyInternetGateway", func() { c.writeEgressGateway(g) })
 	c.token()

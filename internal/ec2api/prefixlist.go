@@ -117,43 +117,31 @@ func (l *PrefixList) setEntries(add []PrefixEntry) *Error {
 }
 
 func (c *call) createList() *Error {
-	tags, err := c.specTags("prefix-list")
+	l, err := create(c, c.s.lists, "prefix-list", c.newList)
 	if err != nil {
 		return err
-	}
-	in := c.in
-	digest := in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var l *PrefixList
-	if len(made) > 0 {
-		l = c.s.lists.get(made[0])
-	}
-	if l == nil {
-		family := in.str("AddressFamily")
-		switch most := in.num("MaxEntries", 0); {
-		case family != "IPv4" && family != "IPv6":
-			return errorf("InvalidParameterValue", "Value (%s) for parameter addressFamily is invalid.", clip(family))
-		case most < 1 || most > maxListEntries:
-			return errorf("InvalidParameterValue", "Value (%d) for parameter maxEntries is invalid.", most)
-		case strings.HasPrefix(in.str("PrefixListName"), "com.amazonaws"):
-			return errorf("InvalidParameterValue", "The name cannot start with com.amazonaws")
-		}
-		l = &PrefixList{Resource: c.s.res(c.s.newID("pl-"), c.now, tags), Name: in.str("PrefixListName"), Family: family, Most: in.num("MaxEntries", 0), Version: 1, State: "create-complete"}
-		add, err := readEntries(in.list("Entry"), family)
-		if err != nil {
-			return err
-		}
-		if err := l.setEntries(add); err != nil {
-			return err
-		}
-		c.s.lists.put(l)
-		c.s.keepToken(c.act.name, in.str("ClientToken"), digest, l.ID)
 	}
 	c.x.group("prefixList", func() { c.writeList(l, "create-in-progress") })
 	return nil
+}
+
+func (c *call) newList(tags []mirror.Tag) (*PrefixList, *Error) {
+	in := c.in
+	family := in.str("AddressFamily")
+	switch most := in.num("MaxEntries", 0); {
+	case family != "IPv4" && family != "IPv6":
+		return nil, errorf("InvalidParameterValue", "Value (%s) for parameter addressFamily is invalid.", clip(family))
+	case most < 1 || most > maxListEntries:
+		return nil, errorf("InvalidParameterValue", "Value (%d) for parameter maxEntries is invalid.", most)
+	case strings.HasPrefix(in.str("PrefixListName"), "com.amazonaws"):
+		return nil, errorf("InvalidParameterValue", "The name cannot start with com.amazonaws")
+	}
+	l := &PrefixList{Resource: c.s.res(c.s.newID("pl-"), c.now, tags), Name: in.str("PrefixListName"), Family: family, Most: in.num("MaxEntries", 0), Version: 1, State: "create-complete"}
+	add, err := readEntries(in.list("Entry"), family)
+	if err != nil {
+		return nil, err
+	}
+	return l, l.setEntries(add)
 }
 
 func (c *call) modifyList() *Error {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"mirador/internal/mirror"
 )
 
 func routeActions() []action {
@@ -45,31 +47,19 @@ func (c *call) table(id string) (*RouteTable, *Error) {
 }
 
 func (c *call) createTable() *Error {
-	tags, err := c.specTags("route-table")
-	if err != nil {
-		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	var t *RouteTable
-	if len(made) > 0 {
-		if t, err = c.table(made[0]); err != nil {
-			return err
-		}
-	} else {
+	t, err := create(c, c.s.routeTables, "route-table", func(tags []mirror.Tag) (*RouteTable, *Error) {
 		v, err := c.vpc(c.in.str("VpcId"))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		t = &RouteTable{Resource: c.s.res(c.s.newID("rtb-"), c.now, tags), VPC: v.ID}
+		t := &RouteTable{Resource: c.s.res(c.s.newID("rtb-"), c.now, tags), VPC: v.ID}
 		for _, p := range v.prefixes() {
 			t.Routes = append(t.Routes, Route{CIDR: p, Target: "local", Origin: "CreateRouteTable"})
 		}
-		c.s.routeTables.put(t)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, t.ID)
+		return t, nil
+	})
+	if err != nil {
+		return err
 	}
 	c.x.group("routeTable", func() { c.writeTable(t) })
 	c.token()

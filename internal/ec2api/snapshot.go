@@ -155,7 +155,7 @@ func (g *SecurityGroup) Mirror() mirror.SecurityGroup {
 	out := mirror.SecurityGroup{ID: g.ID}
 	for _, r := range g.Rules {
 		m := mirror.GroupRule{
-			ID: r.ID, Protocol: protocolNumber(r.Protocol), From: r.From, To: r.To,
+			ID: r.ID, Protocol: ProtocolNumber(r.Protocol), From: r.From, To: r.To,
 			CIDR: r.CIDR, GroupID: r.GroupID, PrefixListID: r.PrefixListID,
 		}
 		if r.Egress {
@@ -196,8 +196,8 @@ func (t *RouteTable) Mirror(blackhole func(target string) bool) mirror.RouteTabl
 	return out
 }
 
-// protocolNumber gives the IANA number of a security group rule's protocol.
-func protocolNumber(name string) int {
+// ProtocolNumber gives the IANA number of a security group rule's protocol.
+func ProtocolNumber(name string) int {
 	switch name {
 	case "tcp":
 		return 6

@@ -106,6 +106,36 @@ func (c *call) specTags(kind string, others ...string) ([]mirror.Tag, *Error) {
 	return tags, nil
 }
 
+// create makes a resource with tags of a kind, or returns what the client token of the
+// call has made before and is still there. make need not put it into its table.
+func create[T any, P interface {
+	*T
+	resource() *Resource
+}](c *call, t *table[T, P], kind string, make func(tags []mirror.Tag) (*T, *Error)) (*T, *Error) {
+	tags, err := c.specTags(kind)
+	if err != nil {
+		return nil, err
+	}
+	digest := c.in.digest("ClientToken", "DryRun")
+	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
+	if err != nil {
+		return nil, err
+	}
+	if len(made) > 0 && t.get(made[0]) != nil {
+		return t.get(made[0]), nil
+	}
+	o, err := make(tags)
+	if err != nil {
+		return nil, err
+	}
+	id := P(o).resource().ID
+	if t.get(id) != o {
+		t.put(o)
+	}
+	c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, id)
+	return o, nil
+}
+
 func (c *call) writeTags(tags []mirror.Tag) {
 	eachXML(c.x, "tagSet", tags, func(t mirror.Tag) {
 		c.x.str("key", t.Key)

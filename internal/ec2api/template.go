@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mirador/internal/mirror"
 )
 
 func templateActions() []action {
@@ -143,34 +145,22 @@ func (c *call) newVersion(number int, from *TemplateVersion) (TemplateVersion, *
 }
 
 func (c *call) createTemplate() *Error {
-	tags, err := c.specTags("launch-template")
-	if err != nil {
-		return err
-	}
-	digest := c.in.digest("ClientToken", "DryRun")
-	made, err := c.s.findToken(c.act.name, c.in.str("ClientToken"), digest)
-	if err != nil {
-		return err
-	}
-	name := c.in.str("LaunchTemplateName")
-	var t *LaunchTemplate
-	if len(made) > 0 {
-		t = c.s.templates.get(made[0])
-	}
-	if t == nil {
+	t, err := create(c, c.s.templates, "launch-template", func(tags []mirror.Tag) (*LaunchTemplate, *Error) {
+		name := c.in.str("LaunchTemplateName")
 		if !templateName.MatchString(name) {
-			return errorf("InvalidLaunchTemplateName.MalformedException", "The name must be 3 to 128 characters long, of letters, digits and ( ) . - / _")
+			return nil, errorf("InvalidLaunchTemplateName.MalformedException", "The name must be 3 to 128 characters long, of letters, digits and ( ) . - / _")
 		}
 		if _, err := c.template("", name); err == nil {
-			return errorf("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
+			return nil, errorf("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
 		}
 		v, err := c.newVersion(1, nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		t = &LaunchTemplate{Resource: c.s.res(c.s.newID("lt-"), c.now, tags), Name: name, Default: 1, Latest: 1, Creator: c.who.arn, Versions: []TemplateVersion{v}}
-		c.s.templates.put(t)
-		c.s.keepToken(c.act.name, c.in.str("ClientToken"), digest, t.ID)
+		return &LaunchTemplate{Resource: c.s.res(c.s.newID("lt-"), c.now, tags), Name: name, Default: 1, Latest: 1, Creator: c.who.arn, Versions: []TemplateVersion{v}}, nil
+	})
+	if err != nil {
+		return err
 	}
 	c.x.group("launchTemplate", func() { c.writeTemplate(t) })
 	return nil

@@ -56,15 +56,6 @@ func SourcesPerTarget(instanceType string) int {
 // 100 sources.
 func LargeTarget(instanceType string) bool { return listed(largeTargets, instanceType) }
 
-// LargeTargets returns the types of LargeTarget.
-func LargeTargets() []string { return strings.Fields(largeTargets) }
-
-// SourceFamilies returns the instance families that can be mirror sources, and those of
-// them whose bare metal sizes can.
-func SourceFamilies() (virtual, metal []string) {
-	return strings.Fields(sourceFamilies), strings.Fields(sourceMetalFamilies)
-}
-
 // listed tells whether word is one of the words of list.
 func listed(list, word string) bool {
 	if word == "" || strings.ContainsAny(word, " \n") {

@@ -334,24 +334,6 @@ func (b *builder) ports(path, text string) (from, to int) {
 	return from, to
 }
 
-func protocolNumber(name string) int {
-	switch name {
-	case "tcp":
-		return 6
-	case "udp":
-		return 17
-	case "icmp":
-		return 1
-	case "icmpv6":
-		return 58
-	}
-	n, err := strconv.Atoi(name)
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
 func (b *builder) acls(v *TopoVPC, x *ec2api.VPC, path string) {
 	hasDefault := false
 	for i := range v.NetworkACLs {
@@ -395,7 +377,7 @@ func (b *builder) entries(list []TopoACLEntry, path string, out bool) []ec2api.A
 	for i, e := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		name, from, to := b.protocol(at, e.Protocol, e.Ports)
-		x := ec2api.ACLEntry{Number: e.Number, Egress: out, Allow: e.Action == "allow", Protocol: protocolNumber(name)}
+		x := ec2api.ACLEntry{Number: e.Number, Egress: out, Allow: e.Action == "allow", Protocol: ec2api.ProtocolNumber(name)}
 		p, err := netip.ParsePrefix(e.CIDR)
 		if err != nil {
 			b.bad(at+".cidr", "%q is no block", e.CIDR)

@@ -340,7 +340,7 @@ func (b *builder) filterRule(r *TopoFilterRule, filter, path string) []mirror.Fi
 		b.bad(path+".action", "%q: want accept or reject", r.Action)
 	}
 	name, _, _ := b.protocol(path, r.Protocol, "")
-	x.Protocol = protocolNumber(name)
+	x.Protocol = ec2api.ProtocolNumber(name)
 	src, dst := r.Source, r.Destination
 	six := strings.Contains(src+dst, ":")
 	for _, c := range []struct {
