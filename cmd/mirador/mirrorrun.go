@@ -82,11 +82,12 @@ func (f *mirrorFlags) loadFirst() error {
 	if f.engine == agent.EngineAFPacket || !dropsPrivileges(f.user) {
 		return nil
 	}
-	if limit, err := f.limits(); err != nil || limit.BitsPerSecond > 0 || limit.PacketsPerSecond > 0 || f.encap == encapGENEVE {
-		return err // not for the kernel, as will be seen
+	limit, err := f.limits()
+	if err != nil || f.encap == encapGENEVE { // not for the kernel, as will be seen
+		return err
 	}
 	for _, name := range f.interfaces {
-		l, err := agent.Load(agent.Options{Iface: name, OtherEnd: f.otherEnd})
+		l, err := agent.Load(agent.Options{Iface: name, OtherEnd: f.otherEnd, Limit: limit})
 		var text string
 		if err == nil {
 			text, err = l.Hand()

@@ -15,6 +15,7 @@ type maps struct {
 	plan     *ebpf.Map // array of one map: an array with one kplan
 	state    *ebpf.Map // kstate by processor
 	sessions *ebpf.Map // sessionTally by processor, by slot
+	limit    *ebpf.Map // klimit of all processors
 }
 
 // Offsets of what the programs use most.
@@ -38,8 +39,9 @@ const (
 
 // decideProgram is mirror.Program.Decide for the frames of one direction, in the order
 // in which that does it. A frame that a session takes is cloned and goes to the stage;
-// what is ours has the mark, and is let pass. The frame itself always goes on unchanged.
-func decideProgram(m *maps, dir mirror.Direction, mark uint32, s *stage) asm.Instructions {
+// what is ours has the mark, and is let pass. The frame itself always goes on unchanged;
+// production is the limits that it has a part in.
+func decideProgram(m *maps, dir mirror.Direction, mark uint32, s *stage, production []krate) asm.Instructions {
 	a := &assembly{vars: rState}
 	a.add(asm.Mov.Reg(rCtx, asm.R1))
 	a.load(asm.R1, rCtx, skbMark, b32)
@@ -53,6 +55,9 @@ func decideProgram(m *maps, dir mirror.Direction, mark uint32, s *stage) asm.Ins
 	a.add(asm.Mov.Reg(rPlan, asm.R0))
 	a.load(asm.R1, rCtx, skbMark, b32)
 	a.put(vMark, asm.R1)
+	if len(production) > 0 {
+		a.produce(m.limit, production)
+	}
 
 	a.decode()
 	a.class()

@@ -62,8 +62,6 @@ func NewKernel(o Options, p *Plan) (k *Kernel, err error) {
 		return nil, unsuited("frames of a reader")
 	case o.NotLoaded != "":
 		return nil, unsuited("%s", o.NotLoaded)
-	case o.Limit.BitsPerSecond > 0 || o.Limit.PacketsPerSecond > 0:
-		return nil, unsuited("a limit")
 	}
 	k = &Kernel{opts: o, Loaded: o.Loaded, slots: map[*sessionCounts]uint32{}, done: make(chan struct{})}
 	defer func() {

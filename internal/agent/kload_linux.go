@@ -28,7 +28,7 @@ type Loaded struct {
 
 // Load loads the programs for an interface of the network namespace of the calling
 // thread. It needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, /dev/net/tun, and Linux 6.6. Of o
-// it looks at OtherEnd and Mark.
+// it looks at OtherEnd, Mark and Limit.
 func Load(o Options) (*Loaded, error) {
 	l := &Loaded{}
 	err := l.makeMaps()
@@ -55,6 +55,7 @@ func (l *Loaded) makeMaps() (err error) {
 		{&l.maps.plan, ebpf.MapSpec{Name: "mirador_plan", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: inner}},
 		{&l.maps.state, ebpf.MapSpec{Name: "mirador_state", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(kstate{})), MaxEntries: 1}},
 		{&l.maps.sessions, ebpf.MapSpec{Name: "mirador_session", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(sessionTally{})), MaxEntries: kSlots}},
+		{&l.maps.limit, ebpf.MapSpec{Name: "mirador_limit", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(unsafe.Sizeof(klimit{})), MaxEntries: 1}},
 	} {
 		if *x.to, err = ebpf.NewMap(&x.spec); err != nil {
 			return fmt.Errorf("make map: %w", err)
@@ -69,17 +70,22 @@ func (l *Loaded) load(o *Options) (err error) {
 	if mark == 0 {
 		mark = DefaultMark
 	}
+	rates := newKrates(o.Limit)
+	var production []krate
+	if o.Limit.Shared {
+		production = rates
+	}
 	for i, d := range []mirror.Direction{mirror.Ingress, mirror.Egress} {
 		if o.OtherEnd {
 			d = mirror.Ingress + mirror.Egress - d
 		}
 		l.decide[i], err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "mirador_decide", Type: ebpf.SchedCLS, License: "GPL",
-			Instructions: decideProgram(&l.maps, d, mark, l.stage)})
+			Instructions: decideProgram(&l.maps, d, mark, l.stage, production)})
 		if err != nil {
 			return fmt.Errorf("load program: %w", err)
 		}
 	}
-	w, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "mirador_wrap", Type: ebpf.SchedCLS, License: "GPL", Instructions: wrapProgram(&l.maps, mark)})
+	w, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "mirador_wrap", Type: ebpf.SchedCLS, License: "GPL", Instructions: wrapProgram(&l.maps, mark, rates)})
 	if err != nil {
 		return fmt.Errorf("load program: %w", err)
 	}
@@ -109,7 +115,7 @@ func (l *Loaded) Close() {
 }
 
 func (l *Loaded) all() []**ebpf.Map {
-	return []**ebpf.Map{&l.maps.plan, &l.maps.state, &l.maps.sessions, &l.banks[0], &l.banks[1]}
+	return []**ebpf.Map{&l.maps.plan, &l.maps.state, &l.maps.sessions, &l.maps.limit, &l.banks[0], &l.banks[1]}
 }
 
 // Hand makes l survive when this process starts another program in its place, and says
@@ -139,7 +145,8 @@ func (l *Loaded) Hand() (string, error) {
 func Take(text string) (*Loaded, error) {
 	l := &Loaded{stage: &stage{}}
 	list := strings.Split(text, ",")
-	if len(list) != 2+5+2+2 {
+	maps := len(l.all())
+	if len(list) != 2+maps+len(l.decide)+2 {
 		return nil, fmt.Errorf("agent: %q is not what a program hands on", text)
 	}
 	var n []int
@@ -154,7 +161,7 @@ func Take(text string) (*Loaded, error) {
 		n = append(n, v)
 	}
 	l.stage.bridge, l.stage.port = n[0], n[1]
-	l.wrap, l.stage.tap = os.NewFile(uintptr(n[9]), "link"), os.NewFile(uintptr(n[10]), "tap")
+	l.wrap, l.stage.tap = os.NewFile(uintptr(n[len(n)-2]), "link"), os.NewFile(uintptr(n[len(n)-1]), "tap")
 	var err error
 	for i, m := range l.all() {
 		if *m, err = ebpf.NewMapFromFD(n[2+i]); err != nil {
@@ -163,7 +170,7 @@ func Take(text string) (*Loaded, error) {
 		}
 	}
 	for i := range l.decide {
-		if l.decide[i], err = ebpf.NewProgramFromFD(n[7+i]); err != nil {
+		if l.decide[i], err = ebpf.NewProgramFromFD(n[2+maps+i]); err != nil {
 			l.Close()
 			return nil, fmt.Errorf("take program: %w", err)
 		}

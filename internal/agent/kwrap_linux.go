@@ -10,9 +10,11 @@ import (
 
 // Where the program that wraps keeps what it knows.
 const (
-	wWire = -8  // length of the frame
-	wKeep = -12 // bytes of it that are mirrored
-	wBuf  = -32 // 14 bytes: the Ethernet header of the frame
+	wWire  = -8  // length of the frame
+	wKeep  = -12 // bytes of it that are mirrored
+	wBuf   = -32 // 14 bytes: the Ethernet header of the frame
+	wLimit = -40 // *klimit
+	wCost  = -56 // of the frame, by klimit.until
 )
 
 // Flags of bpf_skb_adjust_room, uapi/linux/bpf.h.
@@ -28,7 +30,7 @@ const (
 // wrapProgram puts the outer headers on what comes to the stage, one frame as on the wire
 // at a time, and sends it to the next hop: the kernel knows its Ethernet address, or
 // finds it. All else that comes there, from a host that greets a new network, is dropped.
-func wrapProgram(m *maps, mark uint32) asm.Instructions {
+func wrapProgram(m *maps, mark uint32, rates []krate) asm.Instructions {
 	a := &assembly{vars: asm.RFP}
 	a.add(asm.Mov.Reg(rCtx, asm.R1))
 	a.load(asm.R1, rCtx, skbMark, b32)
@@ -44,6 +46,10 @@ func wrapProgram(m *maps, mark uint32) asm.Instructions {
 	a.lookup(m.sessions, "drop")
 	a.add(asm.Mov.Reg(rVar, asm.R0)) // *sessionTally
 	a.keep()
+	if len(rates) > 0 {
+		a.admit(m.limit, rates)
+	}
+	a.trim()
 	a.load(asm.R1, rState, jobHop(unsafe.Offsetof(khop{}.v6)), b32)
 	a.add(asm.JNE.Imm(asm.R1, 0, "outer6"))
 	a.wrap(lenIPv4)
@@ -61,7 +67,7 @@ func wrapProgram(m *maps, mark uint32) asm.Instructions {
 // jobHop is the offset of a field of the job's destination.
 func jobHop(field uintptr) int { return jobField(unsafe.Offsetof(kjob{}.hop) + field) }
 
-// keep cuts off what is not mirrored of the frame, and refuses what is too long for the
+// keep finds out how much of the frame is mirrored, and refuses what is too long for the
 // way.
 func (a *assembly) keep() {
 	a.load(asm.R1, rCtx, skbLen, b32)
@@ -83,7 +89,10 @@ func (a *assembly) keep() {
 	a.add(asm.Add.Reg(asm.R1, asm.R2))
 	a.load(asm.R2, rState, jobHop(unsafe.Offsetof(khop{}.mtu)), b32)
 	a.add(asm.JGT.Reg(asm.R1, asm.R2, "failed"))
-	// Cut it before there are outer headers: after that the kernel refuses.
+}
+
+// trim cuts the frame, before there are outer headers: after that the kernel refuses.
+func (a *assembly) trim() {
 	a.get(asm.R2, wKeep)
 	a.get(asm.R3, wWire)
 	a.add(

@@ -37,7 +37,7 @@ type rig struct {
 	routes []Route // of the sessions in turn
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, limit ...Limit) *rig {
 	t.Helper()
 	netlab.Require(t)
 	host, out := netlab.New(t), netlab.New(t)
@@ -68,7 +68,11 @@ func newRig(t testing.TB) *rig {
 				return err
 			}
 		}
-		r.k, err = NewKernel(Options{Iface: "eni0"}, r.plan(t, &mirrortest.World{Iface: mirror.Interface{ID: "eni-1"}}, 0))
+		o := Options{Iface: "eni0"}
+		if len(limit) > 0 {
+			o.Limit = limit[0]
+		}
+		r.k, err = NewKernel(o, r.plan(t, &mirrortest.World{Iface: mirror.Interface{ID: "eni-1"}}, 0))
 		return err
 	}); err != nil {
 		t.Fatalf("the kernel takes no programs: %v", err)
@@ -369,7 +373,7 @@ func TestHand(t *testing.T) {
 			}
 			list[i] = strconv.Itoa(n)
 		}
-		for _, bad := range []string{"", "1,2,3", strings.Repeat("x,", 10) + "x"} {
+		for _, bad := range []string{"", "1,2,3", strings.Repeat("x,", 11) + "x"} {
 			if _, err := Take(bad); err == nil {
 				t.Errorf("took %q", bad)
 			}
@@ -385,11 +389,12 @@ func TestHand(t *testing.T) {
 		}
 		defer k.Close()
 		k.detach()
+		before := k.Counters() // the interface may have said something
 		frame := pkttest.Frame("eth ip 10.0.1.9 10.0.5.5 tcp 4000 443 flags=S")
 		if _, err := k.decide[0].Run(&ebpf.RunOptions{Data: frame}); err != nil {
 			return err
 		}
-		if c := k.Counters(); c.Frames != 1 || c.NotMirrored[mirror.ReasonNoSessions] != 1 {
+		if c := k.Counters(); c.Frames != before.Frames+1 || c.NotMirrored[mirror.ReasonNoSessions] != before.NotMirrored[mirror.ReasonNoSessions]+1 {
 			t.Errorf("counters %+v", c)
 		}
 		return nil
@@ -458,7 +463,7 @@ func TestUnsuited(t *testing.T) {
 		}
 	}
 	for name, o := range map[string]Options{
-		"limit": {Iface: "lo", Limit: Limit{BitsPerSecond: 8}}, "reader": {Reader: capture.NewMemory(nil, 0)}, "not loaded": {Iface: "lo", NotLoaded: "no"},
+		"reader": {Reader: capture.NewMemory(nil, 0)}, "not loaded": {Iface: "lo", NotLoaded: "no"},
 	} {
 		var u *ErrUnsuited
 		if _, err := NewKernel(o, nil); !errors.As(err, &u) {
@@ -494,5 +499,39 @@ func TestSlots(t *testing.T) {
 		if s.Errors != 1 {
 			t.Errorf("session %s counted %d frames, want 1", s.Session, s.Errors)
 		}
+	}
+}
+
+// The bucket in the kernel lets pass what bucket lets pass, in bytes and packets, and
+// production takes from it when it is shared.
+func TestKernelLimit(t *testing.T) {
+	g := acceptAll(t, mirror.Session{VNI: 7}, mirror.CompileOptions{})
+	frame := pkttest.Frame("eth ip 10.0.1.9 10.0.5.5 tcp 4000 443 flags=S | " + strings.Repeat("x", 946))
+	const frames = 200
+	for _, c := range []struct {
+		name  string
+		limit Limit
+		want  uint64
+	}{
+		{"bytes", Limit{BitsPerSecond: 8}, 63}, // 64 KiB at once, of 1036 bytes each; and no second goes by
+		{"packets", Limit{PacketsPerSecond: 1}, 64},
+		{"both", Limit{BitsPerSecond: 8, PacketsPerSecond: 1}, 63},
+		{"shared", Limit{BitsPerSecond: 8, Shared: true}, 32}, // of 1000 and 1036 bytes
+		{"much", Limit{BitsPerSecond: maxBits, PacketsPerSecond: maxBits, Shared: true}, frames},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, c.limit)
+			if err := r.k.Swap(&Plan{Program: g, Routes: r.routes[:1]}); err != nil {
+				t.Fatal(err)
+			}
+			for range frames {
+				r.run(t, frame, mirror.Ingress)
+			}
+			n := r.k.Counters()
+			if n.NetworkPacketsMirrorIn != c.want || n.NetworkPacketsSkipMirrorIn != frames-c.want || n.NetworkSkipMirrorIn != (frames-c.want)*uint64(len(frame)) ||
+				n.Sessions[0].SkippedPackets != frames-c.want || n.Frames != frames || n.Imbalance() != 0 {
+				t.Errorf("want %d mirrored: %+v", c.want, n)
+			}
+		})
 	}
 }
