@@ -93,7 +93,7 @@ func TestBucket(t *testing.T) {
 
 	// Production takes tokens first, and is never refused.
 	s := newBucket(Limit{BitsPerSecond: 8_000_000_000, Shared: true})
-	full := s.bytes.tokens
+	_, full := s.bytes.Limit()
 	s.produce(full+1000, 1)
 	if s.take(1) {
 		t.Error("mirrored traffic got what production had used")

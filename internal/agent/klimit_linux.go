@@ -7,6 +7,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+
+	"mirador/internal/mirror"
 )
 
 // klimit is the token bucket in the kernel: bucket, for all processors without a lock.
@@ -28,17 +30,18 @@ type krate struct {
 // newKrates returns what l limits.
 func newKrates(l Limit) (all []krate) {
 	b := newBucket(l)
-	for i, f := range [2]flow{b.bytes, b.packets} {
-		if f.rate == 0 {
+	for i, f := range [2]mirror.Bucket{b.bytes, b.packets} {
+		rate, most := f.Limit()
+		if rate == 0 {
 			continue
 		}
 		r := krate{at: 8 * i, shift: 20}
 		// The cost of the longest frame is within 63 bits.
-		for float64(uint64(1)<<r.shift)*1e9/float64(f.rate) >= 1<<45 {
+		for float64(uint64(1)<<r.shift)*1e9/float64(rate) >= 1<<45 {
 			r.shift--
 		}
-		r.cost = uint64(math.Ceil(float64(uint64(1)<<r.shift) * 1e9 / float64(f.rate)))
-		r.burst = uint64(math.Min(float64(f.most)/float64(f.rate)*1e9, float64(24*time.Hour)))
+		r.cost = uint64(math.Ceil(float64(uint64(1)<<r.shift) * 1e9 / float64(rate)))
+		r.burst = uint64(math.Min(float64(most)/float64(rate)*1e9, float64(24*time.Hour)))
 		all = append(all, r)
 	}
 	return all

@@ -3,6 +3,7 @@ package vpc
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"mirador/internal/mirror"
 	"mirador/internal/packet"
@@ -61,7 +62,7 @@ func (f *Fabric) mirror(e *eni, h *head, d mirror.Direction, now int64) {
 		total = &e.live.mirrorOut
 	}
 	b := f.room(lenEthernet + packet.MirrorOverhead + n)
-	if b == nil || !e.live.bucket.take(e.live.limit.Load(), lenEthernet+packet.MirrorOverhead+n, now) {
+	if b == nil || !e.live.admit(lenEthernet+packet.MirrorOverhead+n, now) {
 		total.SkippedPackets.Add(1)
 		total.SkippedBytes.Add(wire)
 		t.live.count.SkippedPackets.Add(1)
@@ -97,31 +98,14 @@ func (f *Fabric) mirror(e *eni, h *head, d mirror.Direction, now int64) {
 	}
 }
 
-// bucket is a token bucket over the bits that an interface mirrors. The zero value
-// is an empty bucket. It holds what 20 ms bring, and one frame at least. Production is
-// not held back by it: only mirroring skips.
-type bucket struct {
-	tokens int64 // bytes
-	last   int64
-}
-
-// take takes n bytes, if they are there. perSecond is how many come back; 0 is no limit.
-func (b *bucket) take(perSecond int64, n int, now int64) bool {
-	if perSecond == 0 {
-		return true
+// admit asks the token bucket for n bytes. It holds what 20 ms bring, and one frame at
+// least. Production is not held back by it: only mirroring skips.
+func (v *eniLive) admit(n int, now int64) bool {
+	limit := v.limit.Load()
+	if have, _ := v.bucket.Limit(); have != limit {
+		v.bucket = mirror.NewBucket(limit, 20*time.Millisecond, maxFrame+maxTunnelHeaders)
 	}
-	full := max(perSecond/50, maxFrame+maxTunnelHeaders)
-	if d := now - b.last; d > 0 {
-		if d > 1e9 {
-			d = 1e9
-		}
-		if add := perSecond / 1e3 * (d / 1e3) / 1e3; add > 0 {
-			b.tokens, b.last = min(b.tokens+add, full), now
-		}
-	}
-	if b.tokens < int64(n) {
-		return false
-	}
-	b.tokens -= int64(n)
-	return true
+	v.bucket.Pass(now - v.filled)
+	v.filled = max(v.filled, now)
+	return v.bucket.Take(int64(n))
 }

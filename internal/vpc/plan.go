@@ -111,7 +111,8 @@ type eniLive struct {
 	port    *Port // where its frames come from and go to; nil without a device
 	tracker tracker
 	answers map[trackKey]*answer // of a target of load balancers
-	bucket  bucket
+	bucket  mirror.Bucket
+	filled  int64        // when tokens came back to it
 	limit   atomic.Int64 // of bucket: bytes per second, 0 none
 	count   Counters
 
