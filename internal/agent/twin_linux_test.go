@@ -598,3 +598,27 @@ func TestKernelSwap(t *testing.T) {
 	}
 	t.Logf("%d frames, %d swaps", frames*rounds, swaps)
 }
+
+// Behind more extension headers than the kernel looks through a packet has no ports, and
+// is of the protocol of the next header.
+func TestExtHdrs(t *testing.T) {
+	r := newRig(t)
+	all := netip.MustParsePrefix("::/0")
+	w := &mirrortest.World{
+		Iface:    mirror.Interface{ID: "eni-1"},
+		Sessions: []mirror.Session{{ID: "tms-1", NetworkInterfaceID: "eni-1", FilterID: "tmf-1", Number: 1}},
+		Filters: []mirror.Filter{{ID: "tmf-1", Rules: []mirror.FilterRule{{ID: "tmfr-1", Number: 1, Direction: mirror.Ingress, Action: mirror.Accept,
+			Protocol: packet.ProtoUDP, SourceCIDR: all, DestinationCIDR: all}}}},
+	}
+	if err := r.k.Swap(r.plan(t, w, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]uint64{kExtHdrs - 1: 1, kExtHdrs: 1, kExtHdrs + 1: 0} {
+		chain := strings.Repeat("3c00000000000000", n-1) + "1100000000000000"
+		frame := pkttest.Frame("eth ip6 2001:db8::9 2001:db8::1 next=60 raw " + chain + "0035003500080000")
+		got, _ := r.run(t, frame, mirror.Ingress)
+		if got.mirrorPackets[0] != want || got.frames != 1 {
+			t.Errorf("%d headers: %+v", n, got)
+		}
+	}
+}
