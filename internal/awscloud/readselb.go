@@ -42,7 +42,6 @@ func (c *Client) elbTags(ctx context.Context, arns []string) (map[string]setup.T
 // Balancers reads network and gateway load balancers.
 func (c *Client) Balancers(ctx context.Context) ([]setup.Balancer, error) {
 	var out []setup.Balancer
-	var arns []string
 	p := elb.NewDescribeLoadBalancersPaginator(c.elb, &elb.DescribeLoadBalancersInput{PageSize: int32p(elbPerPage)})
 	err := pages(elbAction("DescribeLoadBalancers"), p.HasMorePages, func() error {
 		page, err := p.NextPage(ctx)
@@ -62,27 +61,35 @@ func (c *Client) Balancers(ctx context.Context) ([]setup.Balancer, error) {
 				b.Subnets = append(b.Subnets, text(z.SubnetId))
 			}
 			out = append(out, b)
-			arns = append(arns, b.ARN)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	return labelled(ctx, c, out, func(x *setup.Balancer) (string, *setup.Tags) { return x.ARN, &x.Tags })
+}
+
+// labelled gives each of list its tags, which take a call of their own.
+func labelled[T any](ctx context.Context, c *Client, list []T, of func(*T) (arn string, tags *setup.Tags)) ([]T, error) {
+	arns := make([]string, len(list))
+	for i := range list {
+		arns[i], _ = of(&list[i])
+	}
 	all, err := c.elbTags(ctx, arns)
 	if err != nil {
 		return nil, err
 	}
-	for i := range out {
-		out[i].Tags = all[out[i].ARN]
+	for i := range list {
+		_, tags := of(&list[i])
+		*tags = all[arns[i]]
 	}
-	return out, nil
+	return list, nil
 }
 
 // TargetGroups reads target groups for UDP and GENEVE.
 func (c *Client) TargetGroups(ctx context.Context) ([]setup.TargetGroup, error) {
 	var out []setup.TargetGroup
-	var arns []string
 	p := elb.NewDescribeTargetGroupsPaginator(c.elb, &elb.DescribeTargetGroupsInput{PageSize: int32p(elbPerPage)})
 	err := pages(elbAction("DescribeTargetGroups"), p.HasMorePages, func() error {
 		page, err := p.NextPage(ctx)
@@ -99,27 +106,18 @@ func (c *Client) TargetGroups(ctx context.Context) ([]setup.TargetGroup, error) 
 					Healthy: number(x.HealthyThresholdCount), Unhealthy: number(x.UnhealthyThresholdCount),
 				}}
 			out = append(out, g)
-			arns = append(arns, g.ARN)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.elbTags(ctx, arns)
-	if err != nil {
-		return nil, err
-	}
-	for i := range out {
-		out[i].Tags = all[out[i].ARN]
-	}
-	return out, nil
+	return labelled(ctx, c, out, func(x *setup.TargetGroup) (string, *setup.Tags) { return x.ARN, &x.Tags })
 }
 
 // Listeners reads the listeners of a load balancer.
 func (c *Client) Listeners(ctx context.Context, balancer string) ([]setup.Listener, error) {
 	var out []setup.Listener
-	var arns []string
 	p := elb.NewDescribeListenersPaginator(c.elb, &elb.DescribeListenersInput{LoadBalancerArn: aws.String(balancer)})
 	err := pages(elbAction("DescribeListeners"), p.HasMorePages, func() error {
 		page, err := p.NextPage(ctx)
@@ -136,21 +134,13 @@ func (c *Client) Listeners(ctx context.Context, balancer string) ([]setup.Listen
 				}
 			}
 			out = append(out, l)
-			arns = append(arns, l.ARN)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.elbTags(ctx, arns)
-	if err != nil {
-		return nil, err
-	}
-	for i := range out {
-		out[i].Tags = all[out[i].ARN]
-	}
-	return out, nil
+	return labelled(ctx, c, out, func(x *setup.Listener) (string, *setup.Tags) { return x.ARN, &x.Tags })
 }
 
 // BalancerAttributes reads the attributes of a load balancer.

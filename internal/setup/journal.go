@@ -43,15 +43,8 @@ type journalLine struct {
 // gone on with, unless it is of another stack, account or region. random makes a name
 // for a new run.
 func OpenJournal(path, stack string, who Identity, random func() string) (*Journal, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openLocked(path)
 	if err != nil {
-		return nil, err
-	}
-	if err := lockFile(f); err != nil {
-		f.Close()
 		return nil, err
 	}
 	j := &Journal{f: f, Made: map[string]string{}}
@@ -83,6 +76,15 @@ func OpenJournal(path, stack string, who Identity, random func() string) (*Journ
 // LockStack keeps other runs on this machine out until the returned function is called:
 // ErrLocked means that another is at work. The file at path stays.
 func LockStack(path string) (unlock func(), err error) {
+	f, err := openLocked(path)
+	if err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// openLocked opens a file of this process alone, made if need be.
+func openLocked(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
@@ -94,7 +96,7 @@ func LockStack(path string) (unlock func(), err error) {
 		f.Close()
 		return nil, err
 	}
-	return func() { f.Close() }, nil
+	return f, nil
 }
 
 // ErrLocked tells that another run is at work on the stack.
