@@ -130,6 +130,9 @@ func (b *builder) protocol() error {
 		return refuse(b.protoOffset(), "see 'mirador rules protocols' for the list", "unknown protocol %s", quote(name))
 	}
 	b.s.apps = set
+	if own := b.c.appBits(name); own != 0 {
+		set = own // the transports are those of the protocol itself: no UDP for doh2
+	}
 	var nums []uint8
 	for i, p := range b.c.table.Rows() {
 		if set&appBit(proto.ID(i+1)) == 0 {
@@ -424,6 +427,10 @@ func (b *builder) needApp(set uint64, what string) error {
 	}
 	if b.s.apps == 0 {
 		b.s.apps = set
+		if set&b.c.appBits("http") != 0 {
+			// What HTTP/1 has, too, is HTTP's: not looked for in DNS over HTTP/2.
+			b.s.apps &^= b.c.appBits("doh2")
+		}
 		return nil
 	}
 	if b.s.apps&set == 0 {

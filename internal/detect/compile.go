@@ -261,13 +261,15 @@ func (c *compiler) finish() (*Engine, *Report) {
 func (c *compiler) protoSet(name string) (uint64, bool) {
 	switch name {
 	case "http":
-		return c.appBits("http", "http1", "http2", "doh2"), true
+		return c.appBits("http", "http1", "http2"), true
 	case "http1":
 		return c.appBits("http", "http1"), true
 	case "http2":
 		return c.appBits("http2", "doh2"), true
 	case "dns":
 		return c.appBits("dns", "doh2"), true
+	case "doh2":
+		return c.appBits("doh2", "http2", "dns"), true
 	case "dcerpc":
 		return c.appBits("dcerpc", "smb"), true
 	case "ssl":

@@ -61,6 +61,7 @@ const (
 	hasPayload
 	hasStream
 	isReal
+	isNew // the first of its direction, where it is a pseudo packet at the end of a flow
 	isEstablished
 	isNotEstablished
 	hasApp
@@ -361,7 +362,7 @@ func plainRules(list []*sig) []plainRule {
 // mask is what a packet needs at least for s.
 func (s *sig) mask() (m packetMask) {
 	f := s.flag
-	if f&sigNeedFlow != 0 || s.dirs != bothDirs {
+	if f&sigNeedFlow != 0 || s.dirs&dirBit(proto.ToServer) == 0 {
 		m |= hasFlow
 	}
 	if f&sigEstablished != 0 {
@@ -370,7 +371,16 @@ func (s *sig) mask() (m packetMask) {
 	if f&sigNotEstablished != 0 {
 		m |= isNotEstablished
 	}
-	if f&sigReal != 0 || len(s.payload)+len(s.pktBufs) == 0 {
+	// As for Suricata, rules for a protocol that ask for nothing else see the pseudo
+	// packets at the end of a flow, too.
+	bare := s.kind == kindAppLayer && len(s.checks) == 0 && f&(sigEstablished|sigNotEstablished) == 0
+	switch {
+	case f&sigReal != 0:
+		m |= isReal
+	case len(s.payload)+len(s.pktBufs) > 0:
+	case bare:
+		m |= isNew
+	default:
 		m |= isReal
 	}
 	if f&sigFlowStart != 0 {

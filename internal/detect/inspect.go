@@ -32,10 +32,7 @@ func (w *Worker) Inspect(p *Packet) []Alert {
 	// As for Suricata, only rules for addresses see IPv6 without an upper layer.
 	bare := p.P.IPVersion == 6 && p.P.Proto == packet.ProtoHopOpts
 	if hasIP(p.P) && !bare {
-		// A pseudo packet shows what is left of a TCP stream.
-		if w.mask&isReal != 0 || w.mask&(hasStream|hasStreamEvents) != 0 || len(w.connEvents) > 0 {
-			w.packetPhase()
-		}
+		w.packetPhase()
 		if g.frameUse && p.App != nil && p.Flow != nil && len(p.App.Frames) > 0 {
 			w.framePhase()
 		}
@@ -71,6 +68,9 @@ func (w *Worker) preparePacket() {
 	}
 	if !p.Pseudo || flushes(p) {
 		m |= isReal
+	}
+	if !p.Again {
+		m |= isNew
 	}
 	if len(w.payload) > 0 {
 		m |= hasPayload
@@ -401,7 +401,8 @@ func (w *Worker) headFault(s *sig) headFault {
 	p := w.p
 	f := s.flag
 	if p.Flow == nil {
-		if f&sigNeedFlow != 0 || s.dirs != bothDirs {
+		// As for Suricata, a packet without a flow goes to the server.
+		if f&sigNeedFlow != 0 || s.dirs&dirBit(proto.ToServer) == 0 {
 			return headNoFlow
 		}
 	} else {

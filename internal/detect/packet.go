@@ -47,9 +47,8 @@ type Packet struct {
 
 	FlowEnd bool // last inspection of this direction
 	Pseudo  bool // not a packet of the wire: made at the end of a flow or stream
+	Again   bool // not the first pseudo packet of this direction at the end of its flow
 	Defrag  bool // put together from fragments
-
-	First bool // not used: the engine notes by itself which packet of a direction is the first
 
 	PcapCnt uint64
 }

@@ -125,6 +125,8 @@ func TestFlowKeywords(t *testing.T) {
 		{"flow:to_server;", func(*detect.Packet) {}, true},
 		{"flow:from_server;", func(*detect.Packet) {}, false},
 		{"flow:to_client;", client, true},
+		{"flow:to_server;", func(p *detect.Packet) { p.Flow = nil }, true},
+		{"flow:to_client;", func(p *detect.Packet) { p.Flow = nil }, false},
 		{"flow:from_client,established;", client, false},
 		{"flow:only_frag;", func(p *detect.Packet) { p.Defrag = true }, true},
 		{"flow:no_frag;", func(p *detect.Packet) { p.Defrag = true }, false},
@@ -313,6 +315,32 @@ func TestDatagramTx(t *testing.T) {
 		alerts := s.w.Inspect(s.fill(proto.ToServer, c.p))
 		if len(alerts) != 1 || (alerts[0].Tx == proto.Tx(next)) != c.want || (alerts[0].Tx == nil) == c.want {
 			t.Errorf("%s: alerts %+v, want one with a transaction: %v", c.head, alerts, c.want)
+		}
+	}
+}
+
+// Rules for a protocol alone see the first pseudo packet of each direction at the end
+// of a flow, as in Suricata.
+func TestProtocolAtFlowEnd(t *testing.T) {
+	tab := fakeTable(t)
+	e := engine(t, detect.Options{Table: tab},
+		`alert http any any -> any any (sid:1;)`,
+		`alert http any any -> any any (flow:to_server; sid:2;)`,
+		`alert http any any -> any any (flow:established; sid:3;)`,
+		`alert http any any -> any any (flow:no_stream; sid:4;)`,
+		`alert http any any -> any any (ttl:<100; sid:5;)`)
+	s := newSession(t, e, tab, "http")
+	for _, c := range []struct {
+		dir   proto.Dir
+		again bool
+		want  string
+	}{
+		{proto.ToServer, false, "1 2"}, {proto.ToClient, false, "1"}, {proto.ToServer, true, ""},
+	} {
+		p := s.fill(c.dir, tcpPacket(""))
+		p.Pseudo, p.FlowEnd, p.Again = true, true, c.again
+		if got := sids(s.w.Inspect(p)); got != c.want {
+			t.Errorf("direction %d, again %v: %q, want %q", c.dir, c.again, got, c.want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (w *Worker) finishGuarded(e *entry, why flow.Reason) {
 	defer func() {
 		if v := recover(); v != nil {
 			w.Stats.Panics++
-			w.dp.FlowEnd = false
+			w.dp.FlowEnd, w.dp.Again = false, false
 			if w.opt.Quarantine != nil {
 				w.opt.Quarantine(packet.LinkRaw, nil, 0, e.Last, v)
 			}
@@ -63,8 +63,8 @@ func (w *Worker) finishFlow(e *entry, why flow.Reason) {
 
 // lastLooks inspects what detection has not seen of an ending flow's
 // transactions, and logs what is still open. Directions in which nothing is left
-// get no pseudo packet.
-func (w *Worker) lastLooks(e *entry) {
+// get no pseudo packet; shown are those that had one already.
+func (w *Worker) lastLooks(e *entry, shown [2]bool) {
 	w.endFiles(e)
 	var left [2]bool
 	for _, tx := range e.V.app.Txs {
@@ -83,9 +83,11 @@ func (w *Worker) lastLooks(e *entry) {
 		left[f.Dir&1] = left[f.Dir&1] || f.Seen != detect.FrameSeen
 	}
 	if left[proto.ToServer] {
+		w.dp.Again = shown[proto.ToServer]
 		w.last(e, proto.ToServer, !left[proto.ToClient])
 	}
 	if left[proto.ToClient] {
+		w.dp.Again = shown[proto.ToClient]
 		w.last(e, proto.ToClient, true)
 	}
 	if len(e.V.app.Events) > e.V.appLogged {

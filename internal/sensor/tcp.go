@@ -248,12 +248,14 @@ func (w *Worker) tcpEnd(e *entry) {
 		}
 		c.Finish()
 	}
+	var shown [2]bool
 	for dir := range uint8(2) {
 		for n := 0; n < maxEndWindows; n++ {
 			win, ok := s.Raw(dir)
 			if !ok {
 				break
 			}
+			w.dp.Again, shown[dir] = shown[dir], true
 			w.dp.HasRaw, w.dp.Raw, w.dp.RawOffset = true, win.Data, win.Offset
 			w.dp.Established = s.Established()
 			w.inspect(w.pseudoPacket(e, proto.Dir(dir)), e, proto.Dir(dir))
@@ -262,8 +264,9 @@ func (w *Worker) tcpEnd(e *entry) {
 		}
 	}
 	if e.V.app != nil {
-		w.lastLooks(e)
+		w.lastLooks(e, shown)
 	}
+	w.dp.Again = false
 }
 
 // tcpNumbers fills in the TCP part of a flow record.

@@ -42,13 +42,13 @@ func stream(name, legacy, doc string, in int, aliases ...string) proto.Field {
 	return f
 }
 
-// fields are the keywords of HTTP/2 and those it shares with HTTP/1.
+// fields are the keywords of HTTP/2 and those it shares with HTTP/1. As in Suricata
+// 8.0, http.response_header is HTTP/1's alone and http2.header_name the request's.
 func fields() []proto.Field {
 	host := of(func(t *Tx, m *message, _ proto.Dir) ([]byte, bool) { return m.host() })
 	reqHdr := sticky("http.request_header", "", "each request header as Name: value", inRequest, getLine)
-	resHdr := sticky("http.response_header", "", "each response header as Name: value", inResponse, getLine)
-	nameOf := sticky("http2.header_name", "", "name of each header", inBoth, getName)
-	reqHdr.Multi, resHdr.Multi, nameOf.Multi = true, true, true
+	nameOf := sticky("http2.header_name", "", "name of each request header", inRequest, getName)
+	reqHdr.Multi, nameOf.Multi = true, true
 	header := of(func(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return m.headers() })
 	file := stream("file.data", "", "files in requests, decoded bodies of responses", inBoth, "file_data")
 	return append([]proto.Field{
@@ -65,7 +65,7 @@ func fields() []proto.Field {
 		sticky("http.header", "http_header", "headers, one per line", inBoth, header),
 		sticky("http.header.raw", "http_raw_header", "headers, one per line", inBoth, header),
 		sticky("http.header_names", "", "names of the headers, each on a line", inBoth, of(func(_ *Tx, m *message, _ proto.Dir) ([]byte, bool) { return m.headerNames() }), "http_header_names"),
-		reqHdr, resHdr, nameOf,
+		reqHdr, nameOf,
 		sticky("http.cookie", "http_cookie", "Cookie or Set-Cookie", inBoth, of(func(_ *Tx, m *message, dir proto.Dir) ([]byte, bool) {
 			if dir == proto.ToServer {
 				return m.all("cookie")
