@@ -66,6 +66,9 @@ func (k *streamEventCheck) match(w *Worker) bool { return slices.Contains(w.p.St
 
 func setStreamEvent(b *builder, o *rule.Option) error {
 	name := strings.ToLower(strings.TrimSpace(o.Value))
+	if head, ok := strings.CutSuffix(name, "_diff_ack"); ok { // as the event log has it
+		name = head + "_different_ack"
+	}
 	i := slices.Index(b.c.opt.StreamEvents, name)
 	if i < 0 {
 		i = slices.Index(b.c.opt.StreamEvents, "stream."+name)

@@ -286,7 +286,7 @@ func (w *Worker) tcpNumbers(e *entry, f *eve.Flow) {
 }
 
 // streamEventName names a stream event for the event log.
-func streamEventName(ev uint16) string { return stream.Event(ev).String() }
+func streamEventName(ev uint16) string { return stream.Event(ev).LogName() }
 
 // appendStreamCounters adds the counters of stream and defragmentation.
 func (w *Worker) appendStreamCounters(dst []Counter) []Counter {

@@ -10,7 +10,7 @@ func (e *Engine) isKeepAlive(s *Session, p *packet.Parsed, own, opp *half) bool 
 		return false
 	}
 	n := e.n
-	return n <= 1 && p.Ack == opp.lastAck && p.Seq == own.nextSeq-1 && own.nextSeq != own.isn+1
+	return n <= 1 && p.Ack == opp.lastAck && p.Seq == own.nextSeq-1
 }
 
 // isKeepAliveAck: the empty answer to a keep-alive.
@@ -52,11 +52,11 @@ func (e *Engine) badWindowUpdate(s *Session, p *packet.Parsed, own, opp *half) b
 }
 
 // outdatedAck: an empty acknowledgement of less than is acknowledged already.
-func (e *Engine) outdatedAck(s *Session, p *packet.Parsed, opp *half) bool {
+func (e *Engine) outdatedAck(s *Session, p *packet.Parsed, own, opp *half) bool {
 	if s.State < Established || p.Flags&sfr != 0 || p.Flags&packet.ACK == 0 || e.n > 0 {
 		return false
 	}
-	return seqLT(p.Ack, opp.lastAck)
+	return seqLT(p.Ack, opp.lastAck) && p.Seq == own.nextSeq
 }
 
 // finShutdownAck: the acknowledgement of a FIN.

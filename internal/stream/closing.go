@@ -8,13 +8,13 @@ func (e *Engine) fin(s *Session, p *packet.Parsed, own, opp *half) Verdict {
 	if !e.checkTS(s, p, own, own.policy) {
 		return Invalid
 	}
+	if !e.validAck(s, p, opp) {
+		e.event(EvFinInvalidAck)
+		return Invalid
+	}
 	async := s.flags&sfAsync != 0
 	if !async && (seqLT(p.Seq, own.nextSeq) && !(n > 0 && seqGE(p.Seq+n, own.nextSeq)) || seqGT(p.Seq, own.lastAck+max(own.win, 1)) && s.flags&sfMidstream == 0) {
 		e.event(EvFinOutOfWindow)
-		return Invalid
-	}
-	if !e.validAck(s, p, opp) {
-		e.event(EvFinInvalidAck)
 		return Invalid
 	}
 	if e.dir == ToServer {
@@ -143,25 +143,17 @@ func (e *Engine) closingAck(s *Session, p *packet.Parsed, own, opp *half) Verdic
 	if !e.checkTS(s, p, own, own.policy) {
 		return Invalid
 	}
-	verdict := Accepted
-	again := e.spurious(s, p, own, n)
-	if again {
-		verdict = Retransmission
-		if s.State == CloseWait {
-			e.event(EvCloseWaitBeforeLastAck)
-			return Invalid
-		}
-	}
+	e.repeated(s, p, own)
 	free := s.flags&(sfMidstream|sfAsync) != 0
 	switch s.State {
 	case FinWait1, FinWait2, CloseWait:
-		if !again && !free && seqGT(p.Seq+n, own.nextWin) && p.Seq+n != own.nextSeq {
+		if !free && seqGT(p.Seq+n, own.nextWin) && p.Seq+n != own.nextSeq {
 			e.event(ev.ackSeq)
 			return Invalid
 		}
 	default:
 		before := seqLT(p.Seq, own.nextSeq)
-		if !again && !free && !before && p.Seq != own.nextSeq && p.Seq != own.nextSeq+1 {
+		if !free && !before && p.Seq != own.nextSeq && p.Seq != own.nextSeq+1 {
 			e.event(ev.ackSeq)
 			return Invalid
 		}
@@ -170,9 +162,7 @@ func (e *Engine) closingAck(s *Session, p *packet.Parsed, own, opp *half) Verdic
 		e.event(ev.ack)
 		return Invalid
 	}
-	if !again {
-		e.closingMove(s, p, own, opp)
-	}
+	e.closingMove(s, p, own, opp)
 	e.noteTS(s, p, own)
 	if seqGT(p.Seq+n, own.nextSeq) {
 		own.nextSeq = p.Seq + n
@@ -188,7 +178,7 @@ func (e *Engine) closingAck(s *Session, p *packet.Parsed, own, opp *half) Verdic
 		e.upd = updBoth
 	}
 	e.data(s, p)
-	return verdict
+	return Accepted
 }
 
 // closingMove advances the state when p acknowledges the FIN of the other side.

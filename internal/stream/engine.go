@@ -126,10 +126,13 @@ func (e *Engine) follow(s *Session, p *packet.Parsed) (Verdict, Flags) {
 	}
 	own.keepAlive, opp.keepAlive = false, false
 	if !e.finShutdownAck(s, p, own, opp) && !e.windowUpdate(s, p, own, opp) {
-		if e.badWindowUpdate(s, p, own, opp) || e.outdatedAck(s, p, opp) {
+		if e.badWindowUpdate(s, p, own, opp) || e.outdatedAck(s, p, own, opp) {
 			e.postRst(p, opp)
 			return Ignored, 0
 		}
+	}
+	if e.again(s, p, own) {
+		return Retransmission, 0 // nothing else of it counts
 	}
 	v := e.dispatch(s, p)
 	if v != Invalid {

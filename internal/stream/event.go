@@ -168,3 +168,15 @@ func EventByName(name string) (Event, bool) {
 	}
 	return 0, false
 }
+
+// LogName is the name of ev in Suricata's event log, which abbreviates two of the
+// names that rules use.
+func (ev Event) LogName() string {
+	switch ev {
+	case EvSynackDifferentAck:
+		return "3whs_synack_resend_with_diff_ack"
+	case EvEstSynackDifferentAck:
+		return "est_synack_resend_with_diff_ack"
+	}
+	return ev.String()
+}

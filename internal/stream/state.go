@@ -192,6 +192,12 @@ func (e *Engine) rstEarly(s *Session, p *packet.Parsed, own, opp *half) Verdict 
 		if !e.validRst(s, p) {
 			return Accepted
 		}
+		if s.State == SynSent && (p.Seq != own.isn || p.Window != 0 || p.Ack != own.isn+1) {
+			opp.rstRecv = false
+			return Accepted // nobody takes back a SYN in another way
+		}
+	} else if s.State == SynSent && !own.known && p.Seq != 0 && own.policy != PolicyLinux && own.policy != PolicyOldLinux && own.policy != PolicySolaris {
+		return Accepted // a SYN is refused with sequence number 0
 	} else if s.State == SynSent {
 		if p.Flags&packet.ACK != 0 && p.Ack != opp.isn+1 && p.Ack != opp.nextSeq {
 			e.event(EvRstInvalidAck)
@@ -319,19 +325,18 @@ func (e *Engine) synSentSyn(s *Session, p *packet.Parsed, own, opp *half) Verdic
 		opp.nextWin = opp.lastAck + opp.win
 		return Accepted
 	}
-	if p.Seq == own.isn {
-		return Accepted
-	}
-	// A SYN with another sequence number: which one the server takes is seen when
-	// it answers.
-	for i := range s.queue {
-		if s.queue[i].seq == p.Seq {
+	// Which SYN the server takes is seen when it answers. As in Suricata 8 one that is
+	// sent again counts like another.
+	if len(s.queue) >= e.opt.MaxSynQueued {
+		// The oldest is forgotten: the newest are more likely to be answered.
+		e.event(EvSynFlood)
+		if len(s.queue) == 0 {
 			return Accepted
 		}
-	}
-	if len(s.queue) >= e.opt.MaxSynQueued {
-		e.event(EvSynFlood)
-		return Invalid
+		if s.queue[0].seq != own.isn {
+			e.takeQueuedSyn(s, own, s.queue[0])
+		}
+		s.queue = append(s.queue[:0], s.queue[1:]...)
 	}
 	s.queue = append(s.queue, record(p))
 	return Accepted
@@ -356,20 +361,25 @@ func (e *Engine) matchQueuedSyn(s *Session, p *packet.Parsed, cl *half) bool {
 		if p.Ack != q.seq+1 {
 			continue
 		}
-		cl.forget(&e.pool)
-		cl.start(&e.pool, q.seq)
-		srv := &s.h[ToClient]
-		srv.win = q.win
-		srv.wscale = 0
-		if q.flags&qWS != 0 {
-			srv.wscale = q.wscale
-		}
-		cl.hasTS = q.flags&qTS != 0
-		cl.lastTS, cl.zeroTS = q.ts, cl.hasTS && q.ts == 0
+		e.takeQueuedSyn(s, cl, *q)
 		s.queue = s.queue[:0]
 		return true
 	}
 	return false
+}
+
+// takeQueuedSyn makes q the SYN that the session of client cl began with.
+func (e *Engine) takeQueuedSyn(s *Session, cl *half, q synRec) {
+	cl.forget(&e.pool)
+	cl.start(&e.pool, q.seq)
+	srv := &s.h[ToClient]
+	srv.win = q.win
+	srv.wscale = 0
+	if q.flags&qWS != 0 {
+		srv.wscale = q.wscale
+	}
+	cl.hasTS = q.flags&qTS != 0
+	cl.lastTS, cl.zeroTS = q.ts, cl.hasTS && q.ts == 0
 }
 
 // forget drops what was stored, because the sequence numbers start again.
@@ -425,7 +435,6 @@ func (e *Engine) synRecvSynack(s *Session, p *packet.Parsed, own, opp *half) Ver
 	if p.Seq == own.isn {
 		return Accepted
 	}
-	e.event(EvSynackDifferentSeq)
 	for i := range s.queue {
 		if s.queue[i].seq == p.Seq {
 			return Accepted
@@ -617,10 +626,6 @@ func (e *Engine) estSynack(s *Session, p *packet.Parsed, own, opp *half) Verdict
 // flow handles acknowledgements and data of an established connection.
 func (e *Engine) flow(s *Session, p *packet.Parsed, own, opp *half) Verdict {
 	n := e.n
-	verdict := Accepted
-	if e.spurious(s, p, own, n) {
-		verdict = Retransmission
-	}
 	if !e.validAck(s, p, opp) {
 		e.event(EvEstInvalidAck)
 		return Invalid
@@ -669,7 +674,7 @@ func (e *Engine) flow(s *Session, p *packet.Parsed, own, opp *half) Verdict {
 	}
 	e.upd |= updOpposite
 	e.data(s, p)
-	return verdict
+	return Accepted
 }
 
 // missing tells whether bytes before seq end are still waited for.
@@ -677,26 +682,33 @@ func (h *half) missing(end uint32) bool {
 	return !h.noReasm && h.offset(end) > int64(h.edge)
 }
 
-// spurious tells whether the payload was acknowledged before; it also raises the
-// events about retransmissions.
-func (e *Engine) spurious(s *Session, p *packet.Parsed, own *half, n uint32) bool {
-	if n == 0 || s.flags&sfAsync != 0 {
+// again tells whether all of p's payload was acknowledged before.
+func (e *Engine) again(s *Session, p *packet.Parsed, own *half) bool {
+	if e.n == 0 || s.flags&sfAsync != 0 || p.Flags&(packet.SYN|packet.RST) != 0 {
 		return false
 	}
-	end := p.Seq + n
-	switch {
-	case seqLE(end, own.lastAck):
-		if own.missing(end) {
-			return false // acknowledged, but only now seen: packets were reordered
-		}
-		e.event(EvSpuriousRetransmission)
-		return true
-	case s.State == Established:
-		// As in Suricata 8, data on its way sent twice is only told of once a FIN was seen.
-	case seqLT(p.Seq, own.lastAck) && seqGT(end, own.lastAck), seqLE(end, own.nextSeq):
+	from := own.lastAck
+	if s.State == SynSent && own.known {
+		from = own.isn + 1 // nothing is acknowledged yet
+	}
+	end := p.Seq + e.n
+	if seqGT(end, from) || own.missing(end) { // missing: acknowledged, but only now seen
+		return false
+	}
+	e.event(EvSpuriousRetransmission)
+	return true
+}
+
+// repeated raises the event about payload that was sent before, which Suricata 8
+// tells of once a FIN was seen.
+func (e *Engine) repeated(s *Session, p *packet.Parsed, own *half) {
+	if e.n == 0 || s.flags&sfAsync != 0 {
+		return
+	}
+	end := p.Seq + e.n
+	if seqGT(end, own.lastAck) && (seqLT(p.Seq, own.lastAck) || seqLE(end, own.nextSeq)) {
 		e.event(EvRetransmission)
 	}
-	return false
 }
 
 // closeByRst ends the connection. What was sent counts as received from here on.

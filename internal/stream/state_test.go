@@ -161,16 +161,36 @@ func TestHandshake(t *testing.T) {
 			C S 108 0 => syn_sent
 			C S 109 0 => syn_sent
 			C S 110 0 => syn_sent
-			C S 111 0 => syn_sent invalid 3whs_syn_flood`},
+			C S 111 0 => syn_sent 3whs_syn_flood`},
+		{"syn flood forgets the oldest", `
+			C S 100 0 => syn_sent fresh
+			C S 100 0 => syn_sent
+			C S 101 0 => syn_sent
+			C S 102 0 => syn_sent
+			C S 103 0 => syn_sent
+			C S 104 0 => syn_sent
+			C S 105 0 => syn_sent
+			C S 106 0 => syn_sent
+			C S 107 0 => syn_sent
+			C S 108 0 => syn_sent
+			C S 109 0 => syn_sent
+			C S 110 0 => syn_sent 3whs_syn_flood
+			C S 111 0 => syn_sent 3whs_syn_flood
+			V SA 500 101 => syn_sent invalid 3whs_synack_with_wrong_ack
+			V SA 500 112 => syn_recv
+			C A 112 501 => established opened`},
+		{"payload of before the SYN", `
+			C S 100 0 => syn_sent fresh
+			C A 90 0 "abcd" => syn_sent retransmission pkt_spurious_retransmission`},
 		{"synack flood", `
 			C S 100 0 => syn_sent fresh
 			V SA 500 101 => syn_recv
-			V SA 501 101 => syn_recv 3whs_synack_resend_with_diff_seq
-			V SA 502 101 => syn_recv 3whs_synack_resend_with_diff_seq
-			V SA 503 101 => syn_recv 3whs_synack_resend_with_diff_seq
-			V SA 504 101 => syn_recv 3whs_synack_resend_with_diff_seq
-			V SA 505 101 => syn_recv 3whs_synack_resend_with_diff_seq
-			V SA 506 101 => syn_recv invalid 3whs_synack_resend_with_diff_seq 3whs_synack_flood
+			V SA 501 101 => syn_recv
+			V SA 502 101 => syn_recv
+			V SA 503 101 => syn_recv
+			V SA 504 101 => syn_recv
+			V SA 505 101 => syn_recv
+			V SA 506 101 => syn_recv invalid 3whs_synack_flood
 			C A 101 504 => established opened`},
 		{"synack wrong", `
 			C S 100 0 => syn_sent fresh
@@ -271,7 +291,7 @@ func TestEstablished(t *testing.T) {
 			V A 501 105 => established
 			C A 105 501 "efgh" => established added
 			V A 501 109 => established
-			C A 101 501 "abcd" => established invalid pkt_spurious_retransmission est_pkt_before_last_ack
+			C A 101 501 "abcd" => established retransmission pkt_spurious_retransmission
 			C A 107 501 "ghij" => established added`},
 		{"other bytes", shake + `
 			C A 101 501 "abcd" => established added
@@ -323,7 +343,7 @@ func TestEstablished(t *testing.T) {
 			V FA 501 101 => fin_wait1`},
 		{"segment before the first", shake + `
 			V A 501 101 => established
-			C A 90 501 "ten-bytes-" => established invalid pkt_spurious_retransmission est_pkt_before_last_ack`},
+			C A 90 501 "ten-bytes-" => established retransmission pkt_spurious_retransmission`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { script(t, stream.DefaultOptions(), tt.text) })
@@ -371,7 +391,7 @@ func TestClosing(t *testing.T) {
 			V A 501 999999 => close_wait invalid pkt_invalid_ack closewait_invalid_ack
 			V PA 501 102 "abcd" => close_wait added
 			C A 102 505 => close_wait
-			V PA 501 102 "abcd" => close_wait invalid pkt_spurious_retransmission closewait_pkt_before_last_ack`},
+			V PA 501 102 "abcd" => close_wait retransmission pkt_spurious_retransmission`},
 		{"fin_wait1", shake + `
 			V FA 501 101 => fin_wait1
 			C A 90000 502 "x" => fin_wait1 invalid fin1_ack_wrong_seq
