@@ -183,6 +183,9 @@ func (e *Engine) validRst(s *Session, p *packet.Parsed) bool {
 	default:
 		ok = p.Seq == own.nextSeq
 	}
+	if own.stats.GapBytes > 0 && seqGE(p.Seq, own.nextSeq) {
+		ok = true // with bytes lost, nobody knows what came next
+	}
 	if ok {
 		opp.rstRecv = true
 	}

@@ -692,11 +692,11 @@ func (e *Engine) again(s *Session, p *packet.Parsed, own *half) bool {
 		from = own.isn + 1 // nothing is acknowledged yet
 	}
 	end := p.Seq + e.n
-	if seqGT(end, from) || own.missing(end) { // missing: acknowledged, but only now seen
+	if seqGT(end, from) {
 		return false
 	}
 	e.event(EvSpuriousRetransmission)
-	return true
+	return !own.missing(end) // acknowledged, but only now seen: packets were reordered
 }
 
 // repeated raises the event about payload that was sent before, which Suricata 8
@@ -727,6 +727,13 @@ func (e *Engine) closeByRst(s *Session, p *packet.Parsed, own, opp *half) {
 			own.nextSeq = end
 		}
 		own.ack(own.isn + 1 + uint32(own.edge))
+		// Behind a hole that was given up, what was sent before the RST counts, too.
+		if last := own.isn + 1 + uint32(own.right); own.stats.GapBytes > 0 && seqGT(p.Seq, own.isn+1+uint32(own.edge)) {
+			if seqLT(p.Seq, last) {
+				last = p.Seq
+			}
+			own.ack(last)
+		}
 	}
 	e.noteTS(s, p, own)
 	e.upd |= updOwn

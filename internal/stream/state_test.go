@@ -321,8 +321,13 @@ func TestEstablished(t *testing.T) {
 			V A 501 113 => established reassembly_seq_gap`},
 		{"acknowledged before it was seen", shake + `
 			V A 501 105 => established
-			C A 101 501 "abcd" => established added
+			C A 101 501 "abcd" => established added pkt_spurious_retransmission
 			V A 501 105 => established`},
+		{"reset behind a hole", shake + `
+			C A 101 501 "abcd" => established added
+			C A 111 501 "efgh" => established added
+			V A 501 115 => established reassembly_seq_gap
+			C RA 900 501 => closed ended`},
 		{"reset", shake + `
 			C R 101 0 => closed ended
 			V A 501 101 "more" => closed`},

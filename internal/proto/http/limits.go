@@ -28,14 +28,15 @@ const (
 	// after which the peer no longer speaks HTTP.
 	maxIgnoredLines = 1024
 	// defaultBodyLimit is how much of a body is kept for inspection and files
-	// [request-body-limit, response-body-limit].
-	defaultBodyLimit = 100 << 10
+	// [request-body-limit, response-body-limit] where the configuration does not say,
+	// as in Suricata; the stock configuration says 100 KiB.
+	defaultBodyLimit = 4 << 10
 	// Inspection of bodies begins when so much is there, and goes on with so much
 	// of what was seen before [*-body-minimal-inspect-size, *-body-inspect-window].
 	defaultRequestMinimal  = 32 << 10
 	defaultRequestWindow   = 4 << 10
-	defaultResponseMinimal = 40 << 10
-	defaultResponseWindow  = 16 << 10
+	defaultResponseMinimal = 32 << 10
+	defaultResponseWindow  = 4 << 10
 	// maxFileName is the longest file name kept; a longer one raises
 	// FILE_NAME_TOO_LONG.
 	maxFileName = 4 << 10
