@@ -17,8 +17,6 @@ WHY = {
     "ipopts-esec": "the test looks into the peer's source tree before it runs",
     "filestore-v2.8-stream-depth": "the test greps the peer's log wording",
     "filestore-v2.7-stream-depth": "open: the size of a file of FTP data that the reassembly depth cuts",
-    "bug-5392": "open: a body with holes gives a file of 43406 bytes, Suricata's has 59466",
-    "from_base64-04": "open: of two frames around the same line of a mail that with the line end is not opened",
     "smtp-to-comma": "as bug-6875-01: an impossible last record gives exit code 1",
     "tcp-rst-unacked-stream-12": "the hash is of bytes whose response header was lost; not reproduced",
 }

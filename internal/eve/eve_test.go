@@ -554,3 +554,44 @@ func TestIPForms(t *testing.T) {
 		}
 	}
 }
+
+// TestAlertParts switches off parts of an alert's metadata: the files go with the
+// metadata of the rule.
+func TestAlertParts(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		app, rule bool
+		has, not  []string
+	}{
+		{"both", true, true, []string{"http", "files"}, nil},
+		{"no application layer", false, true, []string{"files"}, []string{"http"}},
+		{"no rule metadata", true, false, []string{"http"}, []string{"files"}},
+	} {
+		o := allOn()
+		o.Alert.AppLayer, o.Alert.RuleMetadata = c.app, c.rule
+		table := testTable(t)
+		flow, tx := conn(table, "http", "GET")
+		rec := line(t, eve.NewWriter(o, table).Alert(nil, full(), fullAlert(flow, tx)))
+		for _, k := range c.has {
+			if rec[k] == nil {
+				t.Errorf("%s: no %s", c.name, k)
+			}
+		}
+		for _, k := range c.not {
+			if rec[k] != nil {
+				t.Errorf("%s: has %s", c.name, k)
+			}
+		}
+	}
+}
+
+// TestFileInfoApp: of the names of protocols a file's record has only the first.
+func TestFileInfoApp(t *testing.T) {
+	table := testTable(t)
+	flow, tx := conn(table, "http", "GET")
+	f := fullFile()
+	rec := line(t, eve.NewWriter(allOn(), table).FileInfo(nil, full(), flow, tx, &f))
+	if rec["app_proto"] != "http" || rec["app_proto_tc"] != nil || rec["app_proto_orig"] != nil {
+		t.Errorf("app_proto %v, tc %v, orig %v", rec["app_proto"], rec["app_proto_tc"], rec["app_proto_orig"])
+	}
+}

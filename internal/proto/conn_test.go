@@ -1,6 +1,7 @@
 package proto_test
 
 import (
+	"fmt"
 	"testing"
 
 	"mirador/internal/proto"
@@ -121,6 +122,90 @@ func TestEventBound(t *testing.T) {
 	var b proto.TxBase
 	for i := range 2 * proto.MaxTxEvents {
 		b.AddEvent(proto.EventID(i))
+	}
+	if len(b.Events) != proto.MaxTxEvents {
+		t.Errorf("%d events are kept", len(b.Events))
+	}
+}
+
+// flawed is a parser of datagrams: "bad" is none, and all others begin a transaction
+// that waits for its answer.
+type flawed struct{ c *proto.Conn }
+
+func (p flawed) Parse(dir proto.Dir, data []byte, _ bool) (int, int, proto.Status) {
+	if string(data) == "bad" {
+		return len(data), 0, proto.Flawed
+	}
+	p.c.NewTx(&struct{ proto.TxBase }{})
+	p.c.AddFrame(dir, "odd", 0, 1, proto.NoTx)
+	p.c.AddFrame(dir, "pdu", 0, 1, proto.NoTx)
+	return len(data), 0, proto.OK
+}
+
+func (flawed) Gap(proto.Dir, int) bool { return true }
+
+func flawedConn(t *testing.T, h proto.Hint) *proto.Conn {
+	row := &proto.Protocol{Name: "x", Transport: proto.TCP | proto.UDP, Done: [2]uint8{1, 1},
+		Probe: func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.Yes },
+		Configure: func(proto.Settings) (proto.Factory, error) {
+			return func(c *proto.Conn) proto.Parser { return flawed{c} }, nil
+		}}
+	return proto.NewConn(prototest.Table(t, nil, row), h)
+}
+
+// A datagram that cannot be read does not end the parsing, but nothing waits for an
+// answer from then on.
+func TestFlawed(t *testing.T) {
+	c := flawedConn(t, proto.Hint{UDP: true})
+	c.Datagram(proto.ToServer, []byte("one"))
+	if c.Txs[0].Base().Complete() || c.Broken != 0 {
+		t.Error("complete before anything was wrong")
+	}
+	for range 300 {
+		c.Datagram(proto.ToServer, []byte("bad"))
+	}
+	c.Datagram(proto.ToServer, []byte("two"))
+	if len(c.Txs) != 2 || !c.Txs[0].Base().Complete() || !c.Txs[1].Base().Complete() || c.Broken != 255 || c.Stopped(proto.ToServer) {
+		t.Errorf("%d transactions, broken %d, stopped %v", len(c.Txs), c.Broken, c.Stopped(proto.ToServer))
+	}
+}
+
+// Frames are numbered among those that somebody looks at; over TCP the direction as
+// a whole is one.
+func TestFrames(t *testing.T) {
+	for _, x := range []struct {
+		want func(proto.ID, string) bool
+		ids  string
+	}{
+		{nil, "stream1 odd2 pdu3 odd4 pdu5 "},
+		{func(_ proto.ID, typ string) bool { return typ == "pdu" }, "pdu1 pdu2 "},
+		{func(_ proto.ID, typ string) bool { return typ == "stream" }, "stream1 "},
+	} {
+		c := flawedConn(t, proto.Hint{})
+		c.WantFrame = x.want
+		c.Feed(proto.ToServer, []byte("one"), 0, false)
+		c.Feed(proto.ToServer, []byte("two"), 3, false)
+		got := ""
+		for _, f := range c.Frames {
+			got += fmt.Sprintf("%s%d ", f.Type, f.ID)
+		}
+		if got != x.ids {
+			t.Errorf("frames %s, want %s", got, x.ids)
+		}
+	}
+}
+
+// RepeatEvent keeps equal events apart, up to the bound.
+func TestRepeatEvent(t *testing.T) {
+	var b proto.TxBase
+	for range 2 * proto.MaxTxEvents {
+		b.AddEvent(1)
+	}
+	if len(b.Events) != 1 {
+		t.Errorf("AddEvent keeps %d of one event", len(b.Events))
+	}
+	for range 2 * proto.MaxTxEvents {
+		b.RepeatEvent(1)
 	}
 	if len(b.Events) != proto.MaxTxEvents {
 		t.Errorf("%d events are kept", len(b.Events))

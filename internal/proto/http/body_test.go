@@ -51,6 +51,8 @@ func TestBodyEnds(t *testing.T) {
 	}{
 		{"length", response("hello"), "hello", "", `/a 5 closed gaps=false "hello"`},
 		{"chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", "hello", "RESPONSE_CHUNK_EXTENSION", `/a 5 closed gaps=false "hello"`},
+		{"chunks, bare end", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n", "hello", "", `/a 5 closed gaps=false "hello"`},
+		{"longer version", "HTTP/1.10 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", "RESPONSE_LINE_INVALID_PROTOCOL", `/a 5 closed gaps=false "hello"`},
 		{"to the end", "HTTP/1.1 200 OK\r\n\r\nhello", "hello", "", `/a 5 closed gaps=false "hello"`},
 		{"too short", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "hello", "", `/a 5 closed gaps=false "hello"`},
 		{"chunks before length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello", "", `/a 5 closed gaps=false "hello"`},

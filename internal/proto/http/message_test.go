@@ -86,6 +86,7 @@ func TestHeaders(t *testing.T) {
 		{"LFCR", "A: b\n\rC: d\n\r\n\r", "A: b\r\nC: d\r\n", ""},
 		{"folded", "A: b\r\n c\r\n\r\n", "A: b c\r\n", ""},
 		{"repeated", "A: b\r\na: c\r\n\r\n", "A: b, c\r\n", "RESPONSE_HEADER_REPETITION"},
+		{"two repeated", "A: b\r\nC: d\r\nA: c\r\nC: e\r\nA: d\r\n\r\n", "A: b, c, d\r\nC: d, e\r\n", "RESPONSE_HEADER_REPETITION RESPONSE_HEADER_REPETITION"},
 		{"no colon", "A: b\r\njunk\r\n\r\n", "A: b\r\n: junk\r\n", "RESPONSE_FIELD_MISSING_COLON"},
 		{"blank before colon", "A : b\r\n\r\n", "A: b\r\n", "RESPONSE_INVALID_LWS_AFTER_NAME"},
 		{"no token", "A(: b\r\n\r\n", "A(: b\r\n", "RESPONSE_HEADER_NAME_NOT_TOKEN"},
