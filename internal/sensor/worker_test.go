@@ -9,6 +9,7 @@ import (
 	"mirador/internal/detect"
 	"mirador/internal/eve"
 	"mirador/internal/flow"
+	"mirador/internal/jsonw"
 	"mirador/internal/packet"
 	"mirador/internal/pkttest"
 	"mirador/internal/proto"
@@ -284,5 +285,50 @@ func TestOpenFilesBound(t *testing.T) {
 	}
 	if err := w.Finish(); err != nil {
 		t.Error(err)
+	}
+}
+
+// asks is a protocol over UDP whose transactions wait for an answer.
+func asks() *proto.Protocol {
+	return &proto.Protocol{Name: "asks", Transport: proto.UDP, Done: [2]uint8{1, 1},
+		Probe: func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.Yes },
+		Log:   func(*proto.Conn, proto.Tx, *jsonw.Writer) bool { return true },
+		Configure: func(proto.Settings) (proto.Factory, error) {
+			return func(c *proto.Conn) proto.Parser { return asker{c} }, nil
+		}}
+}
+
+type asker struct{ c *proto.Conn }
+
+func (p asker) Parse(dir proto.Dir, b []byte, _ bool) (int, int, proto.Status) {
+	if dir == proto.ToServer {
+		p.c.NewTx(&struct{ proto.TxBase }{})
+	}
+	p.c.Txs[len(p.c.Txs)-1].Base().Advance(dir, 1)
+	if dir == proto.ToClient {
+		p.c.Txs[len(p.c.Txs)-1].Base().Advance(proto.ToServer, 1)
+	}
+	return len(b), 0, proto.OK
+}
+
+func (asker) Gap(proto.Dir, int) bool { return true }
+
+// TestUDPEnd: over UDP a transaction without its answer is not logged when the flow ends.
+func TestUDPEnd(t *testing.T) {
+	for _, answered := range []bool{false, true} {
+		o, sink := workerOptions(t, `alert udp any any -> any any (msg:"never"; content:"zzz"; sid:1;)`, asks())
+		o.Mirror = false
+		o.Outputs[0].Options.Protocols = []string{"asks"}
+		w := startWorker(t, o)
+		w.Frame(packet.LinkEthernet, pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 udp 1000 2000 | ask"), 60, 1e9)
+		if answered {
+			w.Frame(packet.LinkEthernet, pkttest.Frame("eth ip 10.0.0.2 10.0.0.1 udp 2000 1000 | answer"), 60, 2e9)
+		}
+		if err := w.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(sink.String(), `"event_type":"asks"`); got != map[bool]int{true: 1}[answered] {
+			t.Errorf("answered %v: %d records\n%s", answered, got, sink.String())
+		}
 	}
 }
