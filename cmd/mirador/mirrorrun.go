@@ -53,7 +53,13 @@ func (f *mirrorFlags) run(ctx context.Context, stderr interface{ Write([]byte) (
 	if err != nil {
 		return err
 	}
-	if err := f.loadFirst(); err != nil {
+	loaded, err := f.loadFirst()
+	defer func() {
+		for _, l := range loaded {
+			l.Close()
+		}
+	}()
+	if err != nil {
 		return err
 	}
 	// This starts the program again as another user, and does not return then.
@@ -77,19 +83,21 @@ const (
 	notLoadedEnv = "MIRADOR_NOT_LOADED_"
 )
 
-// loadFirst loads what only root may, before it is no longer.
-func (f *mirrorFlags) loadFirst() error {
+// loadFirst loads what only root may, before it is no longer. The caller closes it, if it
+// goes on as root.
+func (f *mirrorFlags) loadFirst() (loaded []*agent.Loaded, err error) {
 	if f.engine == agent.EngineAFPacket || !dropsPrivileges(f.user) {
-		return nil
+		return nil, nil
 	}
 	limit, err := f.limits()
 	if err != nil || f.encap == encapGENEVE { // not for the kernel, as will be seen
-		return err
+		return nil, err
 	}
 	for _, name := range f.interfaces {
 		l, err := agent.Load(agent.Options{Iface: name, OtherEnd: f.otherEnd, Limit: limit})
 		var text string
 		if err == nil {
+			loaded = append(loaded, l)
 			text, err = l.Hand()
 		}
 		switch {
@@ -99,10 +107,10 @@ func (f *mirrorFlags) loadFirst() error {
 			err = os.Setenv(notLoadedEnv+name, agent.Reason(err))
 		}
 		if err != nil {
-			return fail(permissionOr(err, exitFailed), "leave the choice to --engine auto", "load programs into the kernel: %w", err)
+			return loaded, fail(permissionOr(err, exitFailed), "leave the choice to --engine auto", "load programs into the kernel: %w", err)
 		}
 	}
-	return nil
+	return loaded, nil
 }
 
 // takeLoaded takes what loadFirst has loaded.

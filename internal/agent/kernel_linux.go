@@ -86,15 +86,24 @@ func NewKernel(o Options, p *Plan) (k *Kernel, err error) {
 // Engine returns "ebpf".
 func (k *Kernel) Engine() (name, why string) { return EngineEBPF, "" }
 
+// ethernet finds the interface with this name, which is to be Ethernet.
+func ethernet(name string) (*net.Interface, error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("interface %q: %w", name, err)
+	}
+	if len(i.HardwareAddr) != 6 {
+		return nil, unsuited("%s is not Ethernet", name)
+	}
+	return i, nil
+}
+
 // attach attaches the programs to the interface as it is now. They see what arrives
 // before others do, and what is sent after them.
 func (k *Kernel) attach() error {
-	i, err := net.InterfaceByName(k.opts.Iface)
+	i, err := ethernet(k.opts.Iface)
 	if err != nil {
-		return fmt.Errorf("interface %q: %w", k.opts.Iface, err)
-	}
-	if len(i.HardwareAddr) != 6 {
-		return unsuited("%s is not Ethernet", k.opts.Iface)
+		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

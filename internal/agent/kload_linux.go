@@ -28,8 +28,11 @@ type Loaded struct {
 
 // Load loads the programs for an interface of the network namespace of the calling
 // thread. It needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, /dev/net/tun, and Linux 6.6. Of o
-// it looks at OtherEnd, Mark and Limit.
+// it looks at Iface, OtherEnd, Mark and Limit.
 func Load(o Options) (*Loaded, error) {
+	if _, err := ethernet(o.Iface); err != nil {
+		return nil, err
+	}
 	l := &Loaded{}
 	err := l.makeMaps()
 	if err == nil {

@@ -356,7 +356,7 @@ func unlike(dec *packet.Decoder, frame []byte) bool {
 func TestHand(t *testing.T) {
 	r := newRig(t)
 	if err := r.host.Do(func() error {
-		l, err := Load(Options{})
+		l, err := Load(Options{Iface: "eni0"})
 		if err != nil {
 			return err
 		}
