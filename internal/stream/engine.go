@@ -132,7 +132,8 @@ func (e *Engine) follow(s *Session, p *packet.Parsed) (Verdict, Flags) {
 		}
 	}
 	if e.again(s, p, own) {
-		return Retransmission, 0 // nothing else of it counts
+		e.add = true // its payload was looked at when it came first; nothing else of it counts
+		return Retransmission, 0
 	}
 	v := e.dispatch(s, p)
 	if v != Invalid {

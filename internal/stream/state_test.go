@@ -181,7 +181,7 @@ func TestHandshake(t *testing.T) {
 			C A 112 501 => established opened`},
 		{"payload of before the SYN", `
 			C S 100 0 => syn_sent fresh
-			C A 90 0 "abcd" => syn_sent retransmission pkt_spurious_retransmission`},
+			C A 90 0 "abcd" => syn_sent retransmission added pkt_spurious_retransmission`},
 		{"synack flood", `
 			C S 100 0 => syn_sent fresh
 			V SA 500 101 => syn_recv
@@ -291,7 +291,7 @@ func TestEstablished(t *testing.T) {
 			V A 501 105 => established
 			C A 105 501 "efgh" => established added
 			V A 501 109 => established
-			C A 101 501 "abcd" => established retransmission pkt_spurious_retransmission
+			C A 101 501 "abcd" => established retransmission added pkt_spurious_retransmission
 			C A 107 501 "ghij" => established added`},
 		{"other bytes", shake + `
 			C A 101 501 "abcd" => established added
@@ -348,7 +348,7 @@ func TestEstablished(t *testing.T) {
 			V FA 501 101 => fin_wait1`},
 		{"segment before the first", shake + `
 			V A 501 101 => established
-			C A 90 501 "ten-bytes-" => established retransmission pkt_spurious_retransmission`},
+			C A 90 501 "ten-bytes-" => established retransmission added pkt_spurious_retransmission`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { script(t, stream.DefaultOptions(), tt.text) })
@@ -396,7 +396,7 @@ func TestClosing(t *testing.T) {
 			V A 501 999999 => close_wait invalid pkt_invalid_ack closewait_invalid_ack
 			V PA 501 102 "abcd" => close_wait added
 			C A 102 505 => close_wait
-			V PA 501 102 "abcd" => close_wait retransmission pkt_spurious_retransmission`},
+			V PA 501 102 "abcd" => close_wait retransmission added pkt_spurious_retransmission`},
 		{"fin_wait1", shake + `
 			V FA 501 101 => fin_wait1
 			C A 90000 502 "x" => fin_wait1 invalid fin1_ack_wrong_seq
