@@ -102,7 +102,7 @@ func netProtos() []netProto {
 		{name: "ip"}, {name: "ipv4", ver: 4}, {name: "ip4", ver: 4}, {name: "ipv6", ver: 6}, {name: "ip6", ver: 6},
 		{name: "pkthdr", flags: sigInvalidOK},
 		{name: "tcp", nums: []uint8{6}},
-		{name: "tcp-pkt", nums: []uint8{6}, flags: sigNeedPacket | sigPktOnly},
+		{name: "tcp-pkt", nums: []uint8{6}, flags: sigNeedPacket | sigReal | sigPktOnly},
 		{name: "tcp-stream", nums: []uint8{6}, flags: sigNeedStream, need: true},
 		{name: "udp", nums: []uint8{17}},
 		{name: "icmp", nums: []uint8{1, 58}}, {name: "icmpv4", nums: []uint8{1}, ver: 4},

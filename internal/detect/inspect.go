@@ -103,7 +103,7 @@ func (w *Worker) preparePacket() {
 		}
 		if c := p.App; c != nil {
 			m |= hasApp
-			if c.App != proto.Unknown {
+			if c.Spoken() != proto.Unknown {
 				m |= hasAppAny
 			}
 			if n := len(c.Events); n > int(f.connEvents) {
@@ -301,7 +301,7 @@ func (w *Worker) appMatches(s *sig) bool {
 		return true
 	}
 	c := w.p.App
-	ok := c != nil && w.p.Flow != nil && s.apps&appBit(c.App) != 0
+	ok := c != nil && w.p.Flow != nil && s.apps&appBit(c.Spoken()) != 0
 	if w.trace != nil {
 		w.trace.app(w, s, ok)
 	}
@@ -420,7 +420,7 @@ func (w *Worker) headFault(s *sig) headFault {
 		switch {
 		case f&sigFlowStart != 0 && w.mask&isFirst == 0:
 			return headNotFirst
-		case f&sigReal != 0 && w.mask&isReal == 0:
+		case f&sigReal != 0 && (w.mask&isReal == 0 || f&sigPktOnly != 0 && p.Pseudo):
 			return headPseudo
 		case f&sigOnlyFrag != 0 && !p.Defrag:
 			return headNotFragmented

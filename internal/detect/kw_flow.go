@@ -79,7 +79,7 @@ func setFlow(b *builder, o *rule.Option) error {
 			b.streams = true
 		case "no_stream":
 			b.pktOnly = true
-			b.s.flag |= sigReal
+			b.s.flag |= sigReal | sigPktOnly
 		case "only_frag":
 			s.flag |= sigOnlyFrag
 		case "no_frag":

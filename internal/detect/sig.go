@@ -29,7 +29,7 @@ type sigFlag uint32
 const (
 	sigNeedPacket     sigFlag = 1 << iota // payload rules: inspect packet payloads
 	sigNeedStream                         // payload rules: inspect the stream
-	sigPktOnly                            // "tcp-pkt", dsize and the like: never the stream
+	sigPktOnly                            // "tcp-pkt", no_stream: never the stream, nor a pseudo packet
 	sigNoAlert                            //
 	sigAlways                             // no fast pattern
 	sigEstablished                        // flow keyword

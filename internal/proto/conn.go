@@ -86,6 +86,9 @@ type Conn struct {
 	// RawNow is set by a parser that wants what a direction has sent so far to be
 	// inspected as a stream without waiting for more. The owner clears it.
 	RawNow [2]bool
+	// Switched is set by a Switch: what follows is for the new protocol and waits for
+	// the owner to clear it, with the next packet.
+	Switched bool
 	// FlushNow is set by a parser that ends the inspection of the flow: what both
 	// directions hold is to be looked at now. The owner clears it.
 	FlushNow bool
@@ -139,6 +142,7 @@ type Conn struct {
 	switchTo  ID
 	switching bool
 	changed   bool // a Switch took place: Expected and Orig mean something
+	become    bool // the Switch asked for is a Become
 	// Frames opened by the parser and not yet inspected (keyword frame).
 	Frames    []Frame
 	lastFrame [2]uint32 // ID
@@ -277,12 +281,28 @@ func (c *Conn) NextTx(dir Dir) (tx Tx, only bool) {
 // Changing tells whether a Switch is under way: the new protocol is not found yet.
 func (c *Conn) Changing() bool { return c.changed && c.App == Unknown }
 
+// Spoken returns the protocol that rules take the flow for: App, and during a Switch
+// the one before.
+func (c *Conn) Spoken() ID {
+	if c.Changing() {
+		return c.Orig
+	}
+	return c.App
+}
+
 // Switch asks that the flow goes on as protocol name (STARTTLS, CONNECT,
 // upgrade), after the bytes used by the present call. An empty name asks for
 // probing anew.
 func (c *Conn) Switch(name string) {
 	c.switchTo = c.Table.ByName(name)
 	c.switching = true
+}
+
+// Become is Switch for a protocol that the present one turns out to be a form of (DNS
+// over HTTP/2): it goes on at once.
+func (c *Conn) Become(name string) {
+	c.Switch(name)
+	c.become = true
 }
 
 // NewFile opens a file in tx. Its Dir says which direction carries it. Beyond

@@ -144,7 +144,7 @@ func (c *Conn) Feed(dir Dir, data []byte, off uint64, eof bool) (used, need int)
 		}
 		c.change()
 		data, off = data[n:], off+uint64(n)
-		if len(data) == 0 {
+		if len(data) == 0 || c.Switched {
 			return used, 0
 		}
 	}
@@ -279,11 +279,18 @@ func (c *Conn) change() {
 	c.parser, c.switching, c.announced = nil, false, Unknown
 	c.probed, c.seen = [2]bool{}, [2]bool{}
 	c.stopped, c.framed, c.lastFrame = [2]bool{}, [2]bool{}, [2]uint32{}
-	// A protocol without a probe can only be reached this way.
-	if p := c.Table.Protocol(c.Expected); p != nil && p.Probe == nil {
-		c.decide(c.Expected)
-		c.Side = [2]ID{c.Expected, c.Expected}
+	if c.become {
+		c.become = false
+		c.reached()
+		return
 	}
+	c.Switched = true
+}
+
+// reached makes the awaited protocol that of the flow without a probe.
+func (c *Conn) reached() {
+	c.decide(c.Expected)
+	c.Side = [2]ID{c.Expected, c.Expected}
 }
 
 // probe tries to recognise direction dir. It returns true when there is
@@ -295,6 +302,10 @@ func (c *Conn) probe(dir Dir, data []byte, last bool) bool {
 	}
 	if len(data) == 0 {
 		return false
+	}
+	if p := c.Table.Protocol(c.Expected); p != nil && p.Probe == nil && c.Changing() {
+		c.reached()
+		return true
 	}
 	if !c.probed[dir] {
 		c.live[dir], c.probed[dir] = c.Table.candidates(c.Hint), true

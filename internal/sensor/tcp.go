@@ -52,6 +52,9 @@ func (w *Worker) tcpPacket(e *entry, p *packet.Parsed, dir uint8) {
 	w.dp.Closing = closing(s.State)
 	// What this packet acknowledges comes first: it was sent before. Data of a SYN
 	// (TCP Fast Open) waits until the handshake is over.
+	if c := e.V.app; c != nil {
+		c.Switched = false
+	}
 	if established && (w.readApp(e, dir^1) || w.readApp(e, dir)) {
 		dir ^= 1
 		w.readApp(e, dir^1)
@@ -100,10 +103,11 @@ func closing(s stream.State) bool { return s > stream.Established && s < stream.
 
 // readApp feeds what the stream has for the application layer in direction dir.
 // It returns true when the flow was found to run the other way: then nothing of
-// this direction was used and the caller starts again.
+// this direction was used and the caller starts again. What follows a Switch waits for
+// the next packet, as in Suricata.
 func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 	s := e.V.tcp
-	for {
+	for e.V.app == nil || !e.V.app.Switched {
 		chunk, ok := s.App(dir)
 		c := e.V.app
 		if !ok && c != nil && c.Parses(proto.Dir(dir)) {
@@ -172,6 +176,7 @@ func (w *Worker) readApp(e *entry, dir uint8) (turned bool) {
 			s.StopApp(dir)
 		}
 	}
+	return false
 }
 
 // triggerRaw asks for raw inspection as soon as a transaction has all of one
@@ -228,14 +233,21 @@ func (w *Worker) inspectStream(e *entry, p *packet.Parsed, dir uint8) {
 // reassembly depth over the chunk size is far below.
 const maxEndWindows = 4096
 
+// maxEndSwitches bounds the changes of protocol (CONNECT, STARTTLS) followed in what an
+// ending flow still holds: one for each layer that a packet could have had.
+const maxEndSwitches = 16
+
 // tcpEnd reads, inspects and logs what an ending TCP flow still holds.
 func (w *Worker) tcpEnd(e *entry) {
 	s := e.V.tcp
 	w.tcp.Finish(s)
-	if s.Started() {
+	for more, n := s.Started(), 0; more && n < maxEndSwitches; n++ {
 		if w.readApp(e, stream.ToServer) || w.readApp(e, stream.ToClient) {
 			w.readApp(e, stream.ToServer)
 			w.readApp(e, stream.ToClient)
+		}
+		if more = e.V.app != nil && e.V.app.Switched; more {
+			e.V.app.Switched = false // nothing to wait for
 		}
 	}
 	w.streamEvents()
@@ -243,7 +255,11 @@ func (w *Worker) tcpEnd(e *entry) {
 		for _, d := range [2]proto.Dir{proto.ToServer, proto.ToClient} {
 			if !c.EOF[d] && !c.Stopped(d) {
 				data, off := s.Unread(uint8(d))
-				c.Feed(d, data, off, true)
+				used, _ := c.Feed(d, data, off, true)
+				for n := 0; c.Switched && used < len(data) && n < maxEndSwitches; n++ {
+					c.Switched, data, off = false, data[used:], off+uint64(used)
+					used, _ = c.Feed(d, data, off, true)
+				}
 			}
 		}
 		c.Finish()

@@ -46,7 +46,7 @@ func (p *parser) become(t *Tx) {
 		return
 	}
 	p.c.Given, p.again = p, t
-	p.c.Switch("doh2")
+	p.c.Become("doh2")
 }
 
 // resume goes on under the new protocol.

@@ -216,6 +216,14 @@ func (d *driver) read(dir proto.Dir, eof bool) proto.Dir {
 		d.start[dir] += used
 		d.off[dir] += uint64(used)
 		d.need[dir] = need
+		if d.conn.Switched {
+			// As with the next packet.
+			d.conn.Switched = false
+			if used > 0 && d.start[dir] < d.end[dir] {
+				d.look()
+				continue
+			}
+		}
 		if d.conn.OtherFirst {
 			d.conn.OtherFirst = false
 			d.read(dir.Other(), false)

@@ -214,6 +214,13 @@ func (r *Runner) piece(dir proto.Dir, b []byte, eof bool) (turned bool) {
 		r.off[dir] += uint64(used)
 		r.need[dir] = need
 		r.after(dir)
+		if r.Conn.Switched {
+			// As with the next packet.
+			r.Conn.Switched = false
+			if used > 0 && len(r.buf[dir]) > 0 {
+				continue
+			}
+		}
 		return turned
 	}
 	return turned
