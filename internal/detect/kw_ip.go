@@ -385,6 +385,7 @@ func (sameIPCheck) match(w *Worker) bool {
 }
 
 func setSameIP(b *builder, _ *rule.Option) error {
+	b.s.flag |= sigReal | sigPktOnly // not pseudo packets, as for Suricata
 	b.check(sameIPCheck{}, false)
 	b.pktOnly = true
 	return nil
