@@ -137,7 +137,7 @@ func (w *Worker) packetPhase() {
 	w.nextGen()
 	w.cand = w.cand[:0]
 	g := &w.e.groups
-	class := classOf(p.P.Proto)
+	class := classOf(p.P.OwnProto())
 	dir := 0
 	port := p.P.DstPort
 	if p.Flow != nil && p.Dir == proto.ToClient {
@@ -432,7 +432,7 @@ func (w *Worker) headFault(s *sig) headFault {
 	switch {
 	case s.ipVer != 0 && s.ipVer != q.IPVersion:
 		return headIPVersion
-	case s.protos != nil && !s.protos.has(q.Proto):
+	case s.protos != nil && !s.protos.has(q.OwnProto()):
 		return headProtocol
 	case s.protos != nil && f&sigInvalidOK == 0 && !hasIP(q):
 		return headNoIP

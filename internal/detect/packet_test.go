@@ -174,6 +174,13 @@ func TestDecodeEvents(t *testing.T) {
 	if got := sids(detect.NewWorker(e6, nil).Inspect(&detect.Packet{P: &bare})); got != "3" {
 		t.Errorf("IPv6 without an upper layer: %q", got)
 	}
+	// A fragment of IPv6 is none of what it is a part of.
+	frag := *p
+	frag.IPVersion, frag.Fragment, frag.Depth, frag.NEvents = 6, true, packet.DepthNet, 0
+	ef := engine(t, detect.Options{}, `alert tcp any any -> any any (sid:2;)`, `alert ip any any -> any any (sid:3;)`)
+	if got := sids(detect.NewWorker(ef, nil).Inspect(&detect.Packet{P: &frag})); got != "3" {
+		t.Errorf("fragment of IPv6: %q", got)
+	}
 	none := &packet.Parsed{Data: []byte{1}}
 	none.AddEvent(packet.TCPPktTooSmall)
 	if got := sids(w.Inspect(&detect.Packet{P: none})); got != "1" {

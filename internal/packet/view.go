@@ -202,3 +202,12 @@ func (p *Parsed) Quoted() (q Quoted, ok bool) {
 	}
 	return q, true
 }
+
+// OwnProto returns the protocol that the packet itself carries: ProtoFragment for an
+// IPv6 fragment, whatever it is a part of, else Proto.
+func (p *Parsed) OwnProto() uint8 {
+	if p.Fragment && p.IPVersion == 6 {
+		return ProtoFragment
+	}
+	return p.Proto
+}

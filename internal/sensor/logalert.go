@@ -43,9 +43,7 @@ func (w *Worker) tunnelOf(p *packet.Parsed) *eve.Tunnel {
 // protocol that it itself carries.
 func headerTuple(p *packet.Parsed) packet.Tuple {
 	t := p.Tuple()
-	if p.Fragment && p.IPVersion == 6 {
-		t.Proto = packet.ProtoFragment
-	}
+	t.Proto = p.OwnProto()
 	return t
 }
 
