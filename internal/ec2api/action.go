@@ -38,12 +38,12 @@ func free(name string, run func(*call) *Error, errors ...string) action {
 // allActions lists all actions of all services.
 func allActions() []action {
 	list := slices.Concat(mirrorActions(), vpcActions(), subnetActions(), groupActions(), eniActions(), instanceActions(),
-		placeActions(), routeActions(), aclActions(), gatewayActions(), tagActions(), endpointActions(), addressActions(),
+		volumeActions(), instanceOptionActions(), placeActions(), routeActions(), aclActions(), gatewayActions(), tagActions(), endpointActions(), addressActions(),
 		peeringActions(), prefixListActions(), templateActions(), legacyActions(), emptyActions())
 	for _, other := range []struct {
 		service string
 		list    []action
-	}{{serviceELB, elbActions()}, {serviceSTS, stsActions()}, {serviceCloudWatch, cloudwatchActions()}, {serviceSQS, sqsActions()}, {serviceEvents, eventsActions()}, {serviceAutoScaling, autoscalingActions()}, {serviceRAM, ramActions()}} {
+	}{{serviceELB, elbActions()}, {serviceSTS, stsActions()}, {serviceCloudWatch, cloudwatchActions()}, {serviceSQS, sqsActions()}, {serviceEvents, eventsActions()}, {serviceAutoScaling, slices.Concat(autoscalingActions(), scalingOptionActions())}, {serviceRAM, ramActions()}} {
 		for _, a := range other.list {
 			a.service = other.service
 			list = append(list, a)

@@ -157,6 +157,8 @@ func (s *story) playAll() {
 	s.playAround(vpc, subnet, instance)
 	s.playSharing()
 	s.playScaling(subnet, subnet2)
+	s.playScalingOptions(subnet, vpc)
+	s.playOptions(vpc, subnet, group)
 	s.playDeletes(vpc)
 }
 
@@ -271,6 +273,7 @@ func (s *story) playBalancers(vpc, subnet, subnet2 string) (nlb, endpoint string
 	s.do("elbv2:SetSubnets", "LoadBalancerArn", grouped, "Subnets.member.1", subnet, "Subnets.member.2", subnet2)
 	s.do("elbv2:SetIpAddressType", "LoadBalancerArn", grouped, "IpAddressType", "ipv4")
 	s.do("elbv2:DescribeLoadBalancers", "LoadBalancerArns.member.1", nlb)
+	s.do("elbv2:DescribeCapacityReservation", "LoadBalancerArn", nlb)
 	s.do("elbv2:DescribeLoadBalancerAttributes", "LoadBalancerArn", nlb)
 	s.do("elbv2:ModifyLoadBalancerAttributes", "LoadBalancerArn", nlb, "Attributes.member.1.Key", "load_balancing.cross_zone.enabled", "Attributes.member.1.Value", "true")
 	tg := s.id(s.do("elbv2:CreateTargetGroup", "Name", "sensors", "Protocol", "UDP", "Port", "4789", "VpcId", vpc, "TargetType", "ip", "HealthCheckProtocol", "HTTP", "HealthCheckPath", "/api/2.0/status", "HealthCheckPort", "80", "Matcher.HttpCode", "200-399"), "TargetGroupArn")
@@ -573,7 +576,7 @@ func TestAnswersParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range []string{"elbv2 CreateRule", "elbv2 ModifyRule", "elbv2 DeleteRule", "sts DecodeAuthorizationMessage"} {
+	for _, a := range []string{"elbv2 CreateRule", "elbv2 ModifyRule", "elbv2 DeleteRule", "sts DecodeAuthorizationMessage", "autoscaling CancelInstanceRefresh"} {
 		called[a] = true // always refused
 	}
 	for _, a := range strings.Split(strings.TrimSpace(string(list)), "\n") {

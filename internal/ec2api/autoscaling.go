@@ -37,21 +37,32 @@ const groupTag = "aws:autoscaling:groupName"
 // ScalingGroup is an Auto Scaling group; its ID is its ARN.
 type ScalingGroup struct {
 	Resource
-	Name       string            `json:"name"`
-	Min        int               `json:"min"`
-	Max        int               `json:"max"`
-	Desired    int               `json:"desired"`
-	Cooldown   int               `json:"cooldown"`
-	Subnets    []string          `json:"subnets"`
-	Template   string            `json:"template,omitempty"`
-	Version    string            `json:"version,omitempty"` // as given: a number, $Latest, $Default
-	Data       map[string]string `json:"data,omitempty"`    // without a template: of an instance
-	Check      string            `json:"check"`             // EC2, ELB
-	Grace      int               `json:"grace"`
-	Groups     []string          `json:"targetGroups,omitempty"`
-	Protected  bool              `json:"protected,omitempty"`
-	Propagated []ScalingTag      `json:"scalingTags,omitempty"`
-	Activities []ScalingActivity `json:"activities,omitempty"` // newest first
+	Name      string            `json:"name"`
+	Min       int               `json:"min"`
+	Max       int               `json:"max"`
+	Desired   int               `json:"desired"`
+	Cooldown  int               `json:"cooldown"`
+	Subnets   []string          `json:"subnets"`
+	Template  string            `json:"template,omitempty"`
+	Version   string            `json:"version,omitempty"` // as given: a number, $Latest, $Default
+	Data      map[string]string `json:"data,omitempty"`    // without a template: of an instance
+	Check     string            `json:"check"`             // EC2, ELB
+	Grace     int               `json:"grace"`
+	Groups    []string          `json:"targetGroups,omitempty"`
+	Protected bool              `json:"protected,omitempty"`
+	// Unlike are the instances whose protection from scale-in is not Protected.
+	Unlike      []string          `json:"unlike,omitempty"`
+	Suspended   []string          `json:"suspended,omitempty"` // processes
+	Metrics     []string          `json:"metrics,omitempty"`
+	Termination []string          `json:"terminationPolicies,omitempty"`
+	Warmup      *int              `json:"warmup,omitempty"`   // seconds
+	Lifetime    *int              `json:"lifetime,omitempty"` // seconds
+	Rebalance   bool              `json:"rebalance,omitempty"`
+	Role        string            `json:"role,omitempty"`
+	Hooks       []LifecycleHook   `json:"hooks,omitempty"`
+	Refreshes   []InstanceRefresh `json:"refreshes,omitempty"` // newest first
+	Propagated  []ScalingTag      `json:"scalingTags,omitempty"`
+	Activities  []ScalingActivity `json:"activities,omitempty"` // newest first
 }
 
 // ScalingTag is a tag of a group.
@@ -138,6 +149,17 @@ func (c *call) createScaling() *Error {
 	for _, n := range in.list("Tags") {
 		g.setTag(n)
 	}
+	for _, n := range in.list("LifecycleHookSpecificationList") {
+		if err := g.setHook(n); err != nil {
+			return err
+		}
+	}
+	c.scalingOptions(g)
+	more, err := c.sources()
+	if err != nil {
+		return err
+	}
+	g.Groups = append(g.Groups, without(more, g.Groups)...)
 	for _, arn := range g.Groups {
 		if c.s.targetGroups.get(arn) == nil {
 			return errorf("ValidationError", "Provided Target Groups may not be valid. Please ensure they exist and try again.")
@@ -154,14 +176,7 @@ func (c *call) scalingSource(g *ScalingGroup) *Error {
 	case spec != nil && id != "":
 		return errorf("ValidationError", "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.")
 	case spec != nil:
-		t, err := c.template(spec.str("LaunchTemplateId"), spec.str("LaunchTemplateName"))
-		if err == nil {
-			_, err = t.version(spec.str("Version"))
-		}
-		if err != nil {
-			return errorf("ValidationError", "You must use a valid fully-formed launch template. %s", err.Message)
-		}
-		g.Template, g.Version, g.Data = t.ID, spec.str("Version"), nil
+		return c.scalingTemplate(g, spec)
 	case id != "":
 		i := c.s.instances.get(id)
 		if i == nil || i.State == Terminated {
@@ -182,6 +197,19 @@ func (c *call) scalingSource(g *ScalingGroup) *Error {
 	case g.Template == "" && g.Data == nil:
 		return errorf("ValidationError", "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.")
 	}
+	return nil
+}
+
+// scalingTemplate has a group made of a launch template.
+func (c *call) scalingTemplate(g *ScalingGroup, spec *node) *Error {
+	t, err := c.template(spec.str("LaunchTemplateId"), spec.str("LaunchTemplateName"))
+	if err == nil {
+		_, err = t.version(spec.str("Version"))
+	}
+	if err != nil {
+		return errorf("ValidationError", "You must use a valid fully-formed launch template. %s", err.Message)
+	}
+	g.Template, g.Version, g.Data = t.ID, spec.str("Version"), nil
 	return nil
 }
 
@@ -234,28 +262,34 @@ func (g *ScalingGroup) did(c *call, what, cause string) {
 // scaleTo gives a group the instances it wants, and keeps it. g is no longer shared.
 func (c *call) scaleTo(g *ScalingGroup, cause string) *Error {
 	have := c.s.members(g.Name)
-	for len(have) > g.Desired {
-		gone := have[0]
-		have = have[1:]
+	for len(have) > g.Desired && !g.suspended("Terminate") {
+		at := slices.IndexFunc(have, func(i *Instance) bool { return !g.guarded(i.ID) })
+		if at < 0 {
+			break // all that is left is protected from scale-in
+		}
+		gone := have[at]
+		have = slices.Delete(slices.Clone(have), at, at+1)
 		c.terminateOne(gone)
 		c.dropTarget(g, gone.ID)
 		g.did(c, "Terminating EC2 instance: "+gone.ID, cause)
 	}
-	for len(have) < g.Desired {
+	for len(have) < g.Desired && !g.suspended("Launch") {
 		i, err := c.launchMember(g, have)
 		if err != nil {
 			return errorf("ValidationError", "%s", err.Message)
 		}
 		have = append(have, i)
 		g.did(c, "Launching a new EC2 instance: "+i.ID, cause)
-		for _, arn := range g.Groups {
-			if old := c.s.targetGroups.get(arn); old != nil {
-				t := *old
-				t.Targets = append(slices.Clone(old.Targets), RegisteredTarget{TargetID: TargetID{ID: i.ID, Port: t.Port}, At: c.stamp()})
-				c.s.targetGroups.put(&t)
+		if !g.suspended("AddToLoadBalancer") {
+			for _, arn := range g.Groups {
+				c.addTarget(arn, i.ID)
 			}
 		}
 	}
+	// What is gone is no longer protected, nor not protected.
+	g.Unlike = slices.DeleteFunc(slices.Clone(g.Unlike), func(id string) bool {
+		return !slices.ContainsFunc(have, func(i *Instance) bool { return i.ID == id })
+	})
 	c.s.scaling.put(g)
 	return nil
 }
@@ -263,11 +297,23 @@ func (c *call) scaleTo(g *ScalingGroup, cause string) *Error {
 // dropTarget takes an instance out of the target groups of its group.
 func (c *call) dropTarget(g *ScalingGroup, id string) {
 	for _, arn := range g.Groups {
-		if old := c.s.targetGroups.get(arn); old != nil {
-			t := *old
-			t.Targets = slices.DeleteFunc(slices.Clone(old.Targets), func(r RegisteredTarget) bool { return r.ID == id })
-			c.s.targetGroups.put(&t)
-		}
+		c.removeTarget(arn, id)
+	}
+}
+
+func (c *call) addTarget(arn, id string) {
+	if old := c.s.targetGroups.get(arn); old != nil {
+		t := *old
+		t.Targets = append(slices.Clone(old.Targets), RegisteredTarget{TargetID: TargetID{ID: id, Port: t.Port}, At: c.stamp()})
+		c.s.targetGroups.put(&t)
+	}
+}
+
+func (c *call) removeTarget(arn, id string) {
+	if old := c.s.targetGroups.get(arn); old != nil {
+		t := *old
+		t.Targets = slices.DeleteFunc(slices.Clone(old.Targets), func(r RegisteredTarget) bool { return r.ID == id })
+		c.s.targetGroups.put(&t)
 	}
 }
 
@@ -339,7 +385,7 @@ func (c *call) heal(gone []*Instance) {
 		}
 	}
 	for _, name := range sortedKeys(names) {
-		if old := c.s.scalingGroup(name); old != nil {
+		if old := c.s.scalingGroup(name); old != nil && !old.suspended("HealthCheck") && !old.suspended("ReplaceUnhealthy") {
 			g := *old
 			g.Activities = slices.Clone(old.Activities)
 			for _, i := range gone {
@@ -361,7 +407,18 @@ func (c *call) updateScaling() *Error {
 	}
 	in, g := c.in, *old
 	g.Min, g.Max, g.Cooldown = in.num("MinSize", g.Min), in.num("MaxSize", g.Max), in.num("DefaultCooldown", g.Cooldown)
-	g.Check, g.Grace, g.Protected = in.or("HealthCheckType", g.Check), in.num("HealthCheckGracePeriod", g.Grace), in.yesOr("NewInstancesProtectedFromScaleIn", g.Protected)
+	c.scalingOptions(&g)
+	g.Check, g.Grace = in.or("HealthCheckType", g.Check), in.num("HealthCheckGracePeriod", g.Grace)
+	if on := in.yesOr("NewInstancesProtectedFromScaleIn", g.Protected); on != g.Protected {
+		// It is about instances to come: those that are there stay as they are.
+		var stay []string
+		for _, i := range c.s.members(g.Name) {
+			if g.guarded(i.ID) != on {
+				stay = append(stay, i.ID)
+			}
+		}
+		g.Protected, g.Unlike = on, stay
+	}
 	// A group whose bounds change keeps within them.
 	g.Desired = in.num("DesiredCapacity", min(max(g.Desired, g.Min), g.Max))
 	if err := c.scalingSource(&g); err != nil {
@@ -398,7 +455,7 @@ func (c *call) deleteScaling() *Error {
 		return &Error{Code: "ResourceInUse", Message: "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group."}
 	}
 	g := *old
-	g.Desired = 0
+	g.Desired, g.Protected, g.Unlike, g.Suspended = 0, false, nil, nil
 	if err := c.scaleTo(&g, "A user request force-deleted the AutoScalingGroup."); err != nil {
 		return err
 	}
@@ -407,14 +464,9 @@ func (c *call) deleteScaling() *Error {
 }
 
 func (c *call) terminateInScaling() *Error {
-	i := c.s.instances.get(c.in.str("InstanceId"))
-	var old *ScalingGroup
-	if i != nil && i.State != Terminated {
-		name, _ := i.Tag(groupTag)
-		old = c.s.scalingGroup(name)
-	}
-	if old == nil {
-		return errorf("ValidationError", "Instance Id not found - No managed instance found for instance ID: %s", clip(c.in.str("InstanceId")))
+	i, old, err := c.scalingMember(c.in.str("InstanceId"))
+	if err != nil {
+		return err
 	}
 	g := *old
 	if c.in.yes("ShouldDecrementDesiredCapacity") {
@@ -453,7 +505,7 @@ func (c *call) templateOf(g *ScalingGroup) object {
 
 func (c *call) member(g *ScalingGroup, i *Instance) object {
 	o := object{
-		{"InstanceId", i.ID}, {"InstanceType", i.Type}, {"AvailabilityZone", i.Zone}, {"LifecycleState", "InService"}, {"HealthStatus", "Healthy"}, {"ProtectedFromScaleIn", g.Protected},
+		{"InstanceId", i.ID}, {"InstanceType", i.Type}, {"AvailabilityZone", i.Zone}, {"LifecycleState", "InService"}, {"HealthStatus", "Healthy"}, {"ProtectedFromScaleIn", g.guarded(i.ID)},
 	}
 	if g.Template != "" {
 		return append(o, field{"LaunchTemplate", c.templateOf(g)})
@@ -477,10 +529,10 @@ func (c *call) scalingFields(g *ScalingGroup) object {
 	o := object{
 		{"AutoScalingGroupName", g.Name}, {"AutoScalingGroupARN", g.ID}, {"MinSize", g.Min}, {"MaxSize", g.Max}, {"DesiredCapacity", g.Desired}, {"DefaultCooldown", g.Cooldown},
 		{"AvailabilityZones", zones}, {"LoadBalancerNames", []any{}}, {"TargetGroupARNs", anys(g.Groups)}, {"HealthCheckType", g.Check}, {"HealthCheckGracePeriod", g.Grace},
-		{"Instances", instances}, {"CreatedTime", g.Created}, {"SuspendedProcesses", []any{}}, {"VPCZoneIdentifier", strings.Join(g.Subnets, ",")}, {"EnabledMetrics", []any{}},
-		{"Tags", tags}, {"TerminationPolicies", []any{"Default"}}, {"NewInstancesProtectedFromScaleIn", g.Protected},
-		{"ServiceLinkedRoleARN", "arn:aws:iam::" + g.OwnerID + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"},
+		{"Instances", instances}, {"CreatedTime", g.Created}, {"VPCZoneIdentifier", strings.Join(g.Subnets, ",")},
+		{"Tags", tags}, {"NewInstancesProtectedFromScaleIn", g.Protected},
 	}
+	o = append(o, g.options()...)
 	if g.Template != "" {
 		return append(o, field{"LaunchTemplate", c.templateOf(g)})
 	}

@@ -20,6 +20,7 @@ func elbActions() []action {
 		write("CreateLoadBalancer", (*call).createBalancer, "DuplicateLoadBalancerName", "SubnetNotFound", "InvalidSubnet", "InvalidSecurityGroup", "InvalidConfigurationRequest"),
 		write("DeleteLoadBalancer", (*call).deleteBalancer, "OperationNotPermitted", "ResourceInUse"),
 		read("DescribeLoadBalancers", (*call).describeBalancers, balancer),
+		read("DescribeCapacityReservation", (*call).balancerCapacity, balancer),
 		read("DescribeLoadBalancerAttributes", (*call).balancerAttributes, balancer),
 		write("ModifyLoadBalancerAttributes", (*call).modifyBalancer, balancer, "InvalidConfigurationRequest"),
 		write("SetSecurityGroups", (*call).setGroups, balancer, "InvalidSecurityGroup", "InvalidConfigurationRequest"),
@@ -355,6 +356,15 @@ func (c *call) readAttributes(what string, defaults, old map[string]string) (map
 		out[k] = v
 	}
 	return out, nil
+}
+
+// balancerCapacity says that no capacity is reserved.
+func (c *call) balancerCapacity() *Error {
+	if _, err := c.balancer(c.in.str("LoadBalancerArn")); err != nil {
+		return err
+	}
+	c.result = object{{"DecreaseRequestsRemaining", 2}, {"CapacityReservationState", []any{}}}
+	return nil
 }
 
 func (c *call) balancerAttributes() *Error {

@@ -1,7 +1,5 @@
 package ec2api
 
-import "strings"
-
 func gatewayActions() []action {
 	const gateway = "InvalidInternetGatewayID.NotFound"
 	return []action{
@@ -120,31 +118,4 @@ func (c *call) detachGateway() *Error {
 	c.s.gateways.put(&g)
 	c.x.yes("return", true)
 	return nil
-}
-
-// emptyActions describe what this endpoint has none of: set-up tools ask, and get to know
-// that there is nothing.
-func emptyActions() []action {
-	var list []action
-	for _, e := range []struct{ name, param, set, notFound string }{
-		{"DescribeTransitGatewayVpcAttachments", "TransitGatewayAttachmentIds", "transitGatewayVpcAttachments", "InvalidTransitGatewayAttachmentID.NotFound"},
-		{"DescribeTransitGateways", "TransitGatewayIds", "transitGatewaySet", "InvalidTransitGatewayID.NotFound"},
-		{"DescribeVpnGateways", "VpnGatewayId", "vpnGatewaySet", "InvalidVpnGatewayID.NotFound"},
-		{"DescribeFlowLogs", "FlowLogId", "flowLogSet", "InvalidFlowLogId.NotFound"},
-	} {
-		list = append(list, read(e.name, func(c *call) *Error {
-			if want := c.in.strs(e.param); len(want) > 0 {
-				return notFound(e.notFound, strings.TrimSuffix(lowerFirst(e.param), "Id"), want[0])
-			}
-			if _, err := c.matchers(); err != nil {
-				return err
-			}
-			if c.in.str("NextToken") != "" {
-				return errorf("InvalidPaginationToken", "The specified pagination token is not valid or is expired")
-			}
-			c.x.strs(e.set, nil)
-			return nil
-		}, e.notFound))
-	}
-	return list
 }

@@ -16,6 +16,8 @@ func groupActions() []action {
 		write("CreateSecurityGroup", (*call).createGroup, "InvalidGroup.Duplicate", "InvalidVpcID.NotFound", "VPCIdNotSpecified"),
 		write("DeleteSecurityGroup", (*call).deleteGroup, group, "DependencyViolation", "CannotDelete"),
 		read("DescribeSecurityGroups", (*call).describeGroups, group, "InvalidGroupId.Malformed", "InvalidPaginationToken"),
+		read("GetSecurityGroupsForVpc", (*call).groupsForVPC, "InvalidVpcID.NotFound", "InvalidPaginationToken"),
+		read("DescribeSecurityGroupReferences", (*call).describeReferences, "InvalidGroup.NotFound"),
 		read("DescribeSecurityGroupRules", (*call).describeGroupRules, "InvalidSecurityGroupRuleId.NotFound", "InvalidPaginationToken"),
 		write("AuthorizeSecurityGroupIngress", func(c *call) *Error { return c.authorize(false) }, group, exists, "RulesPerSecurityGroupLimitExceeded", "InvalidPermission.Malformed"),
 		write("AuthorizeSecurityGroupEgress", func(c *call) *Error { return c.authorize(true) }, group, exists, "RulesPerSecurityGroupLimitExceeded", "InvalidPermission.Malformed"),

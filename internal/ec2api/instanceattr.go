@@ -40,7 +40,7 @@ func (c *call) describeInstanceAttribute() *Error {
 			x.group("ebs", func() {
 				x.str("volumeId", d.VolumeID)
 				x.str("status", "attached")
-				x.time("attachTime", i.Created)
+				x.time("attachTime", c.attachedAt(i, d))
 				x.yes("deleteOnTermination", d.DeleteOnTermination)
 			})
 		})

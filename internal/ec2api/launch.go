@@ -110,10 +110,7 @@ func (c *call) launch() (*launch, *Error) {
 	if k := in.str("KeyName"); k != "" && c.keyByName(k) == nil {
 		return nil, errorf("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", clip(k))
 	}
-	l.profile = in.str("IamInstanceProfile.Arn")
-	if n := in.str("IamInstanceProfile.Name"); n != "" {
-		l.profile = "arn:aws:iam::" + c.s.meta.AccountID + ":instance-profile/" + n
-	}
+	l.profile = c.profileARN(in.get("IamInstanceProfile"))
 	if err := c.launchTags(l); err != nil {
 		return nil, err
 	}
@@ -203,7 +200,9 @@ func (c *call) launchOne(l *launch, reservation string, index int) (*Instance, *
 		MetadataTokens: in.or("MetadataOptions.HttpTokens", "required"), MetadataEndpoint: in.or("MetadataOptions.HttpEndpoint", "enabled"),
 		MetadataHops: in.num("MetadataOptions.HttpPutResponseHopLimit", 2), MetadataIPv6: in.or("MetadataOptions.HttpProtocolIpv6", "disabled"),
 		MetadataTags: in.or("MetadataOptions.InstanceMetadataTags", "disabled"), CPUCores: in.num("CpuOptions.CoreCount", 0), CPUThreads: in.num("CpuOptions.ThreadsPerCore", 0),
-		Recovery: in.or("MaintenanceOptions.AutoRecovery", "default"),
+		Recovery: in.or("MaintenanceOptions.AutoRecovery", "default"), Reservations: in.str("CapacityReservationSpecification.CapacityReservationPreference"),
+		Hostname: in.str("PrivateDnsNameOptions.HostnameType"), NameA: in.yes("PrivateDnsNameOptions.EnableResourceNameDnsARecord"), NameAAAA: in.yes("PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord"),
+		Bandwidth: in.str("NetworkPerformanceOptions.BandwidthWeighting"),
 	}
 	if l.typ.burst && i.Credits == "" {
 		i.Credits = "unlimited"
@@ -247,7 +246,7 @@ func (c *call) launchVolumes(l *launch, i *Instance) {
 		}
 		if name == l.image.root {
 			disks[0].n = n.get("Ebs")
-		} else if len(disks) < 28 { // what an instance can have attached
+		} else if len(disks) < maxDevices {
 			disks = append(disks, disk{name, n.get("Ebs")})
 		}
 	}

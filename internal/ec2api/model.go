@@ -244,6 +244,11 @@ type Instance struct {
 	CPUCores         int           `json:"cpuCores,omitempty"`
 	CPUThreads       int           `json:"cpuThreads,omitempty"`
 	Recovery         string        `json:"recovery,omitempty"`
+	Reservations     string        `json:"capacityReservations,omitempty"` // open (empty), none
+	Hostname         string        `json:"hostname,omitempty"`             // ip-name (empty), resource-name
+	NameA            bool          `json:"nameA,omitempty"`                // answers A for the resource name
+	NameAAAA         bool          `json:"nameAaaa,omitempty"`
+	Bandwidth        string        `json:"bandwidth,omitempty"` // default (empty), vpc-1, ebs-1
 }
 
 // Volume is an EBS volume, which holds nothing.
@@ -259,6 +264,9 @@ type Volume struct {
 	Snapshot   string `json:"snapshot,omitempty"`
 	InstanceID string `json:"instanceId,omitempty"`
 	Device     string `json:"device,omitempty"`
+	// Attached is when it came to its instance, when that is not when it was made.
+	Attached time.Time     `json:"attached,omitzero"`
+	Change   *VolumeChange `json:"change,omitempty"`
 }
 
 // KeyPair is the public half of a key for logins.

@@ -26,7 +26,6 @@ func placeActions() []action {
 		read("DescribeImages", (*call).describeImages, "InvalidAMIID.NotFound", "InvalidAMIID.Malformed"),
 		read("DescribeInstanceTypes", (*call).describeTypes, "InvalidInstanceType", "InvalidPaginationToken"),
 		read("DescribeInstanceTypeOfferings", (*call).describeOfferings, "InvalidPaginationToken"),
-		read("DescribeVolumes", (*call).describeVolumes, "InvalidVolume.NotFound", "InvalidPaginationToken"),
 		write("CreateKeyPair", (*call).createKey, "InvalidKeyPair.Duplicate"),
 		write("ImportKeyPair", (*call).importKey, "InvalidKeyPair.Duplicate", "InvalidKey.Format"),
 		write("DeleteKeyPair", (*call).deleteKey),
@@ -522,89 +521,6 @@ func (c *call) describeOfferings() *Error {
 	})
 	c.x.opt("nextToken", next)
 	return nil
-}
-
-func (v *Volume) state() string {
-	if v.InstanceID != "" {
-		return "in-use"
-	}
-	return "available"
-}
-
-func (c *call) describeVolumes() *Error {
-	x := c.x
-	by := ids{param: "VolumeId", prefix: "vol-", notFound: "InvalidVolume.NotFound", malform: "InvalidParameterValue", what: "volume"}
-	return describe(c, c.s.volumes, by, func(v *Volume, name string) ([]string, bool) {
-		switch name {
-		case "attachment.device":
-			return one(v.Device), true
-		case "attachment.instance-id":
-			return one(v.InstanceID), true
-		case "attachment.status":
-			if v.InstanceID == "" {
-				return nil, true
-			}
-			return one("attached"), true
-		case "attachment.delete-on-termination":
-			return yesno(c.deleteWith(v)), true
-		case "attachment.attach-time", "create-time":
-			return one(v.Created.Format("2006-01-02T15:04:05.000Z")), true
-		case "availability-zone":
-			return one(v.Zone), true
-		case "availability-zone-id":
-			return one(c.s.zoneID(v.Zone)), true
-		case "encrypted":
-			return yesno(v.Encrypted), true
-		case "size":
-			return number(v.Size), true
-		case "snapshot-id":
-			return one(v.Snapshot), true
-		case "status":
-			return one(v.state()), true
-		case "volume-id":
-			return one(v.ID), true
-		case "volume-type":
-			return one(v.Type), true
-		}
-		return nil, false
-	}, "volumeSet", func(v *Volume) {
-		x.str("volumeId", v.ID)
-		x.num("size", v.Size)
-		x.str("snapshotId", v.Snapshot)
-		x.str("availabilityZone", v.Zone)
-		x.str("availabilityZoneId", c.s.zoneID(v.Zone))
-		x.str("status", v.state())
-		x.time("createTime", v.Created)
-		var at []*Volume
-		if v.InstanceID != "" {
-			at = []*Volume{v}
-		}
-		eachXML(x, "attachmentSet", at, func(v *Volume) {
-			x.str("volumeId", v.ID)
-			x.str("instanceId", v.InstanceID)
-			x.str("device", v.Device)
-			x.str("status", "attached")
-			x.time("attachTime", v.Created)
-			x.yes("deleteOnTermination", c.deleteWith(v))
-		})
-		x.str("volumeType", v.Type)
-		if v.IOPS > 0 {
-			x.num("iops", v.IOPS)
-		}
-		if v.Throughput > 0 {
-			x.num("throughput", v.Throughput)
-		}
-		x.yes("encrypted", v.Encrypted)
-		x.opt("kmsKeyId", v.KMSKey)
-		x.yes("multiAttachEnabled", false)
-		c.writeTags(v.Tags)
-	})
-}
-
-// deleteWith tells whether a volume goes with its instance.
-func (c *call) deleteWith(v *Volume) bool {
-	i := c.s.instances.get(v.InstanceID)
-	return i != nil && slices.ContainsFunc(i.Devices, func(d BlockDevice) bool { return d.VolumeID == v.ID && d.DeleteOnTermination })
 }
 
 func (c *call) keyByName(name string) *KeyPair {

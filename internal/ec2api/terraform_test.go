@@ -269,8 +269,8 @@ func (f *tf) balancer(vpc string, subnets ...string) (lb, tg string) {
 		t.Errorf("unknown attribute: %v", err)
 	}
 	must(f.elb.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &lb}))(t)
-	if _, err := f.elb.DescribeCapacityReservation(ctx, &elb.DescribeCapacityReservationInput{LoadBalancerArn: &lb}); !hasCode(err, "InvalidAction") {
-		t.Errorf("DescribeCapacityReservation: %v", err)
+	if r := must(f.elb.DescribeCapacityReservation(ctx, &elb.DescribeCapacityReservationInput{LoadBalancerArn: &lb}))(t); r.MinimumLoadBalancerCapacity != nil {
+		t.Errorf("reserved capacity: %+v", r.MinimumLoadBalancerCapacity)
 	}
 	if n := len(must(f.elb.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: []string{lb}}))(t).TagDescriptions[0].Tags); n != 1 {
 		t.Errorf("%d tags", n)
