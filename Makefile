@@ -3,7 +3,7 @@ GO ?= go
 SHARED ?= ../shared
 OUT ?= out
 
-.PHONY: build demo test check race bench fuzz suite rules-check captures probe compare bench-mirror clean
+.PHONY: build demo test check race bench fuzz suite rules-check captures probe probe-table compare bench-mirror clean
 
 build:
 	$(GO) build -o bin/mirador ./cmd/mirador
@@ -43,6 +43,10 @@ rules-check: build
 # Public captures with the alerts that Suricata raises on them, and probe rules with exact counts.
 captures probe: build
 	bench/oracle.sh $@
+
+# The pairs of probe rules and captures that differ, with their causes.
+probe-table: build
+	TABLE=docs/reference/probe-differences.md bench/oracle.sh probe
 
 # Packets/s, memory and load time; a real Suricata beside ours where one is installed.
 compare: build

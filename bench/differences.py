@@ -49,13 +49,15 @@ print("""
   and sessions that change to TLS are not seen as `tls` there.
 - Match limits of `pcre` count our engine's steps; Suricata's JIT gives up on some matches that we find.
 - POP3 is followed behind the first mail that is fetched, through SASL exchanges and lines that are no response; Suricata ends there
-  (`app_layer_error`). An answered StartTLS of LDAP goes on as TLS; Suricata does not find it there. Encrypted bytes behind FTP's AUTH TLS
+  (`app_layer_error`). Encrypted bytes behind FTP's AUTH TLS
   are not shown as replies. SOCKS is not taken for DCERPC.
 - Flows end by the clock of the capture: `flow.reason` is `timeout` where Suricata, which reads a short capture in less time than its flow
   manager needs, often says `shutdown`; the time stamps of these records differ with it.
 - `smtp.extended` shows subject, message id and the like (8.0.7 shows them only with `custom`).
 - `metadata: {}`, which Suricata writes when a rule counts by flow and there is nothing to show, is left out.
 - Records of SIP over TCP go from the sender of the message; 8.0.7 shows them in the direction of the packet that acknowledged it. SIP over TCP honours Content-Length; MQTT `will` and `will_retain` are not swapped; RFB 3.8 without a password is followed.
+- `http.response_header` is HTTP/1's alone, `http2.header_name` the request's: 8.0.7 finds them in responses of HTTP/2 only where the server pushed them.
+- Each pair of capture and probe rule whose count differs is in [probe-differences.md](probe-differences.md), with its cause.
 - Mirrored frames cut by packet length or MTU are decoded as far as they go and marked, not dropped as truncated.
 - Keywords that 8.0.7 refuses and that are taken here, because Suricata 9 has them: casechange, ether.hdr, flow.elephant, igmp-csum, igmp.hdr, igmp.type,
   llmnr.*, sctp.*, subslice, vxlan_vni; the spellings dnp3.func, dnp3.ind, dnp3.obj and dnp3_data beside those of 8.0.7; and `mysql.*`.
