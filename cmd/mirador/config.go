@@ -50,6 +50,14 @@ it would but rules were refused.`,
 			for _, name := range l.file.UnknownEnv {
 				fmt.Fprintf(w, "warning: environment variable %s names no setting\n", name)
 			}
+			if f.path == "" {
+				if _, err := os.Stat(defaultConfig); err != nil {
+					fmt.Fprintf(w, "no file given and no %s: these are the defaults\n", defaultConfig)
+				}
+			}
+			if l.engine.report.Loaded == 0 {
+				fmt.Fprintln(w, "warning: no rules (rules.files): there would be events and no alerts")
+			}
 			fmt.Fprintf(w, "configuration good: %s, %s\n", plural(l.engine.report.Loaded, "rule"), plural(l.known, "source"))
 			if l.refused > 0 {
 				return &failure{code: exitFindings, err: fmt.Errorf("%s refused", plural(l.refused, "rule")), hint: "mirador rules check FILE shows each with its reason"}

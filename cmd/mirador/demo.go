@@ -80,7 +80,7 @@ func (f *demoFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if f.workers < 1 || f.workers > 64 {
 		return fail(exitUsage, "use 1 to 64", "--workers %d", f.workers)
 	}
-	if f.period > 0 && f.period < 2*time.Second {
+	if f.period != 0 && f.period < 2*time.Second {
 		return fail(exitUsage, "use 2s or more", "--for %v is too short for all attacks", f.period)
 	}
 	level := "warn"
@@ -129,6 +129,7 @@ func (f *demoFlags) banner(w io.Writer, n *node, addr netip.AddrPort) {
 	fmt.Fprintf(w, "sensor       udp %v VXLAN, %d workers, %s in %s\n", addr, n.live.Load().Workers(), plural(l.engine.report.Loaded, "rule"), l.took.Round(time.Millisecond))
 	fmt.Fprintf(w, "status       http://%v/api/2.0/status\n", n.status.Addr())
 	fmt.Fprintf(w, "metrics      http://%v/metrics and /api/v1/stats\n", n.manage.Addr())
+	fmt.Fprintf(w, "look inside  mirador status --addr %v\n", n.manage.Addr())
 	if f.period == 0 {
 		fmt.Fprintln(w, "Ctrl-C stops it.")
 	}

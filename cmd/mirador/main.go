@@ -65,7 +65,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := unknownCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -90,9 +93,10 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fail(exitUsage, "mirador "+c.Name()+" --help", "%w", err)
+		return fail(exitUsage, c.CommandPath()+" --help", "%w", err)
 	})
 	root.AddCommand(replayCommand(), rulesCommand(), demoCommand(), sensorCommand(), statusCommand(), reloadCommand(), vpcCommand(), mirrorCommand(), filterCommand(), configCommand(), versionCommand())
 	root.AddCommand(awsCommand())
+	usageErrors(root)
 	return root
 }

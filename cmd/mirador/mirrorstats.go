@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -209,6 +210,9 @@ func mirrorStatus(ctx context.Context, w io.Writer, addr, format string) error {
 	defer cancel()
 	var raw json.RawMessage
 	if err := (&client{addr: addr}).call(ctx, http.MethodGet, "/api/v1/mirror", &raw); err != nil {
+		if errors.Is(err, errNotRunning) {
+			return fail(exitFailed, "is mirador mirror run running? --addr is what it has as --listen", "no software mirror answers at %s", addr)
+		}
 		return err
 	}
 	var s mirrorStats

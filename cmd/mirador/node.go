@@ -327,6 +327,9 @@ func (n *node) openInputs(file *config.File, workers int) ([]sensor.Input, error
 	in, err := sensor.OpenInputs(o)
 	if err != nil {
 		hint := "another program may use the port; sensor.vxlan and sensor.geneve choose others"
+		if s.AFPacket != "" {
+			hint = "ip link lists the interfaces of this machine"
+		}
 		if errors.Is(err, os.ErrPermission) {
 			hint = "AF_PACKET needs CAP_NET_RAW (deploy/afpacket.conf)"
 		}

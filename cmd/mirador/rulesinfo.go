@@ -85,6 +85,9 @@ func rulesExplainCommand() *cobra.Command {
 			if err != nil {
 				return fail(exitUsage, "mirador rules explain SID --rules FILE", "%q is not a signature id", args[0])
 			}
+			if len(p.rules) == 0 {
+				return fail(exitUsage, "mirador rules explain SID --rules FILE", "no rule file given")
+			}
 			e, err := buildEngine(p)
 			if err != nil {
 				return err

@@ -27,6 +27,8 @@ const defaultConfig = "/etc/mirador/mirador.yaml"
 type configFlags struct {
 	path string
 	over []string // settings by flags, in the form of the environment
+
+	byFlag map[string]string // key of a setting to the flag that set it
 }
 
 func (f *configFlags) add(c *cobra.Command) {
@@ -35,13 +37,14 @@ func (f *configFlags) add(c *cobra.Command) {
 
 // setting adds a flag that stands for a setting.
 func (f *configFlags) setting(c *cobra.Command, name, key, usage string) {
-	c.Flags().Var(&settingFlag{f: f, key: key}, name, usage)
+	c.Flags().Var(&settingFlag{f: f, key: key, name: name}, name, usage)
 }
 
 type settingFlag struct {
-	f   *configFlags
-	key string
-	val string
+	f    *configFlags
+	key  string
+	name string
+	val  string
 }
 
 func (s *settingFlag) String() string { return s.val }
@@ -49,6 +52,10 @@ func (s *settingFlag) Type() string   { return "value" }
 func (s *settingFlag) Set(v string) error {
 	s.val = v
 	s.f.over = append(s.f.over, config.EnvName(s.key)+"="+v)
+	if s.f.byFlag == nil {
+		s.f.byFlag = map[string]string{}
+	}
+	s.f.byFlag[s.key] = s.name
 	return nil
 }
 
@@ -58,15 +65,36 @@ func (f *configFlags) load() (*config.File, error) {
 	path := f.path
 	if path == "" {
 		if _, err := os.Stat(defaultConfig); err != nil {
-			return config.Parse(nil, "built-in configuration", environ)
+			file, err := config.Parse(nil, "built-in configuration", environ)
+			return file, f.named(err)
 		}
 		path = defaultConfig
 	}
 	file, err := config.Load(path, environ)
 	if err != nil {
+		err = f.named(err)
+		if _, ok := err.(*failure); ok {
+			return nil, err
+		}
 		return nil, fail(exitFailed, "mirador config check shows all problems, mirador config init writes an example", "read configuration: %w", err)
 	}
 	return file, nil
+}
+
+// named makes an error about a setting that a flag made one about the flag, which is what
+// the user has written.
+func (f *configFlags) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for key, name := range f.byFlag {
+		text = strings.ReplaceAll(text, "$"+config.EnvName(key)+": "+key, "--"+name)
+	}
+	if text == err.Error() {
+		return err
+	}
+	return fail(exitUsage, "docs/reference/config.md has what each setting takes", "%s", text)
 }
 
 type sensorFlags struct {
@@ -192,7 +220,7 @@ func (n *node) serveSignals(ctx context.Context, signals <-chan os.Signal, done 
 		case <-over:
 			over = nil
 			notify("STOPPING=1\nSTATUS=draining")
-			n.log.Info("draining", "for", time.Duration(n.cur.Load().file.Sensor.Drain).String())
+			n.log.Info("draining", "for", time.Duration(n.cur.Load().file.Sensor.Drain).String(), "hint", "a second signal stops at once")
 			again = make(chan os.Signal, 1)
 			signal.Notify(again, os.Interrupt, syscall.SIGTERM)
 			defer signal.Stop(again)

@@ -30,7 +30,7 @@ func (f *client) flags(c *cobra.Command) {
 // address is where the sensor's management listener is.
 func (f *client) address() (string, error) {
 	if f.addr != "" {
-		return f.addr, nil
+		return strings.TrimSuffix(strings.TrimPrefix(f.addr, "http://"), "/"), nil
 	}
 	file, err := f.load()
 	if err != nil {
@@ -80,6 +80,9 @@ func (f *client) call(ctx context.Context, method, path string, v any) error {
 		var p struct{ Error, Hint string }
 		if json.Unmarshal(body, &p) != nil || p.Error == "" {
 			p.Error = resp.Status
+		}
+		if resp.StatusCode == http.StatusNotFound && p.Hint == "" {
+			p.Error, p.Hint = fmt.Sprintf("%s has no %s: %s", addr, path, p.Error), "is it the management listener, and not the status page or another program?"
 		}
 		return fail(exitFailed, p.Hint, "%s", p.Error)
 	}
