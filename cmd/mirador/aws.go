@@ -89,7 +89,7 @@ func awsFailure(err error) error {
 	case errors.As(err, &f):
 		return err
 	case errors.Is(err, context.Canceled):
-		return &failure{exitInterrupted, err, ""}
+		return &failure{exitInterrupted, errors.New("interrupted"), ""}
 	case errors.Is(err, setup.ErrLocked):
 		return &failure{exitRefused, err, "wait for it, or give another --journal"}
 	case errors.As(err, &le):

@@ -116,6 +116,9 @@ func isURL(from string) bool {
 func sensorStats(ctx context.Context, from string) (*setup.SensorStats, error) {
 	if !isURL(from) {
 		b, err := readBounded(from, setup.MaxSensorStats)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fail(exitUsage, "the address of a sensor begins with http://", "no file with statistics: %w", err)
+		}
 		if err != nil {
 			return nil, err
 		}

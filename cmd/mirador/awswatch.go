@@ -127,6 +127,7 @@ func (f *watchFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer stop()
+	log.Info("watching", "stack", s.Name, "region", client.Region(), "interval", f.o.Interval)
 	notify("READY=1")
 	defer notify("STOPPING=1")
 	return w.Run(c.Context())

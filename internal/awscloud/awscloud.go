@@ -8,9 +8,15 @@ package awscloud
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,6 +59,8 @@ type Client struct {
 	elb *elb.Client
 	sts *sts.Client
 
+	answered atomic.Bool // somebody has answered a call
+
 	mu    sync.Mutex // guards calls
 	calls map[string]int
 }
@@ -75,6 +83,13 @@ func New(ctx context.Context, o Options) (*Client, error) {
 	if o.HTTP != nil {
 		opts = append(opts, config.WithHTTPClient(o.HTTP))
 	}
+	for _, u := range []string{o.EndpointURL, os.Getenv("AWS_ENDPOINT_URL")} {
+		if p, err := url.Parse(u); u != "" && (err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https") {
+			return nil, &setup.CloudError{Kind: setup.KindInvalid, Op: setup.Action{Service: "aws", Name: "configuration"}, Message: fmt.Sprintf("endpoint %q is no URL", u),
+				Hint: "it looks like http://127.0.0.1:4720 (--endpoint-url, AWS_ENDPOINT_URL)"}
+		}
+	}
+	c := &Client{o: o, calls: map[string]int{}}
 	opts = append(opts, config.WithRetryer(func() aws.Retryer {
 		return retry.NewStandard(func(s *retry.StandardOptions) {
 			s.MaxAttempts = DefaultAttempts
@@ -82,6 +97,7 @@ func New(ctx context.Context, o Options) (*Client, error) {
 				s.MaxAttempts = o.Attempts
 			}
 			s.MaxBackoff = maxBackoff
+			s.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(c.nobody)}, s.Retryables...)
 			if o.Backoff != nil {
 				s.Backoff = backoff(o.Backoff)
 			}
@@ -96,7 +112,7 @@ func New(ctx context.Context, o Options) (*Client, error) {
 		return nil, &setup.CloudError{Kind: setup.KindInvalid, Op: setup.Action{Service: "aws", Name: "configuration"}, Message: "no region",
 			Hint: "give --region, set AWS_REGION, or set region in mirror.yaml"}
 	}
-	c := &Client{cfg: cfg, o: o, calls: map[string]int{}}
+	c.cfg = cfg
 	cfg.APIOptions = append(cfg.APIOptions, c.count)
 	c.ec2 = ec2.NewFromConfig(cfg, func(x *ec2.Options) { x.BaseEndpoint = base(o, x.BaseEndpoint) })
 	c.elb = elb.NewFromConfig(cfg, func(x *elb.Options) { x.BaseEndpoint = base(o, x.BaseEndpoint) })
@@ -123,8 +139,23 @@ func (c *Client) count(s *middleware.Stack) error {
 			c.mu.Lock()
 			c.calls[service(awsmiddleware.GetServiceID(ctx))+":"+awsmiddleware.GetOperationName(ctx)]++
 			c.mu.Unlock()
-			return next.HandleDeserialize(ctx, in)
+			out, md, err := next.HandleDeserialize(ctx, in)
+			if out.RawResponse != nil {
+				c.answered.Store(true)
+			}
+			return out, md, err
 		}), middleware.After)
+}
+
+// nobody says that a call is not to be tried again when the address refuses connections or
+// has no name, and nothing has answered yet: that is a wrong address, or an endpoint that is
+// not there, and not a moment of a service.
+func (c *Client) nobody(err error) aws.Ternary {
+	var dns *net.DNSError
+	if !c.answered.Load() && (errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &dns) && dns.IsNotFound) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
 }
 
 // service returns how IAM names a service of the SDK.

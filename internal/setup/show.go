@@ -174,9 +174,12 @@ func (p *Plan) WriteText(w io.Writer, all bool) error {
 	}
 	p.Cost.write(b)
 	add, change, destroy := p.Count()
-	if len(p.Changes) == 0 {
+	switch {
+	case len(p.Changes) == 0 && p.Desired == nil:
+		fmt.Fprintf(b, "Nothing to destroy: nothing carries the tag of stack %s.\n", p.Stack)
+	case len(p.Changes) == 0:
 		fmt.Fprintf(b, "Nothing to change: stack %s is as described.\n", p.Stack)
-	} else {
+	default:
 		fmt.Fprintf(b, "Plan: %d to add, %d to change, %d to destroy.\n", add, change, destroy)
 	}
 	_, err := io.WriteString(w, b.String())

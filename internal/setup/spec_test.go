@@ -15,6 +15,7 @@ const minimal = "name: prod\nsensors:\n  - instance: i-0123456789abcdef0\n"
 func TestParseSpecRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"unknown key", minimal + "sesion:\n  vni: 1\n", `mirror.yaml:4:1: unknown key "sesion": did you mean "session"?`},
+		{"key of elsewhere", minimal + "source:\n  vni: 1\n", `unknown key "source": did you mean "sources"?`},
 		{"no name", "sensors: [{instance: i-0123456789abcdef0}]", "name: is missing"},
 		{"bad name", "name: Prod_1\nsensors: [{instance: i-0123456789abcdef0}]", `mirror.yaml:1:7: name: "Prod_1"`},
 		{"no sensors", "name: prod", "sensors: is missing"},

@@ -108,7 +108,7 @@ func placeError(name string, err error) error {
 func unknownKey(k string) string {
 	best, dist := "", 3
 	for _, c := range specKeys() {
-		if d := distance(k, c); d < dist {
+		if d := distance(k, c); d > 0 && d < dist { // k may be a key elsewhere
 			best, dist = c, d
 		}
 	}
