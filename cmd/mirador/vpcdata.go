@@ -214,8 +214,8 @@ func vpcExecCommand() *cobra.Command {
 		Short: "run a command within an instance of a pretend VPC",
 		Long: `Exec runs a command in the network of an instance, which is named by its tag Name or its
 id: it sees the instance's devices, addresses and resolver, and the files of this
-machine. AWS_ENDPOINT_URL is taken out of its environment, because no way leads from an
-instance to the endpoint.`,
+machine. The endpoint answers within it at its loopback address, so AWS_ENDPOINT_URL and
+what goes with it hold there as outside.`,
 		Example: `  mirador vpc exec web -- curl http://10.0.1.11/
   mirador vpc exec sensor -- mirador sensor --vxlan 10.0.2.5:4789 --rules et.rules`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -237,8 +237,7 @@ instance to the endpoint.`,
 			if command[0] == "--" {
 				command = command[1:]
 			}
-			env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "AWS_ENDPOINT_URL=") })
-			err = vpc.Enter(r.Name, i, command, env)
+			err = vpc.Enter(r.Name, i, command, os.Environ())
 			if errors.Is(err, os.ErrPermission) {
 				return fail(exitPermission, "run it as root", "%w", err)
 			}
