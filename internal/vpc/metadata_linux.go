@@ -1,10 +1,12 @@
 package vpc
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -16,7 +18,10 @@ import (
 // inside serves an instance what EC2 answers on the link: the metadata service, and the
 // endpoint at the address that it has on this machine's loopback interface. Neither is
 // traffic of the network.
-type inside struct{ servers []*http.Server }
+type inside struct {
+	servers  []*http.Server
+	redirect *redirect // to the metadata service; nil where the kernel has none
+}
 
 // insidePatience bounds a connection of an instance to its own services.
 const insidePatience = 30 * time.Second
@@ -35,7 +40,7 @@ func (n *Network) openInside(instance string, ns *namespace) {
 		err = ns.nl.AddrAdd(lo, &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP(metadataAddr).To4(), Mask: net.CIDRMask(32, 32)}})
 	}
 	if err == nil {
-		err = x.serve(ns, net.JoinHostPort(metadataAddr, "80"), &metadata{instance: instance, key: n.metadataKey, now: time.Now, snapshot: func() *ec2api.Snapshot {
+		err = x.serveMetadata(ns, &metadata{instance: instance, key: n.metadataKey, now: time.Now, snapshot: func() *ec2api.Snapshot {
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			return n.snap
@@ -51,20 +56,44 @@ func (n *Network) openInside(instance string, ns *namespace) {
 	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() {
 		return
 	}
-	if err := x.serve(ns, u.Host, n.o.API); err != nil {
+	if err := x.serve(ns, u.Host, n.o.API, nil); err != nil {
 		n.log.Warn("the endpoint cannot be reached", "instance", instance, "error", err)
 	}
 }
 
-// serve listens within a namespace.
-func (x *inside) serve(ns *namespace, addr string, h http.Handler) error {
+// serveMetadata serves the metadata service at its address. Port 80 stays free for the
+// programs of the instance where the kernel can redirect connections (Linux 5.9, CAP_BPF).
+func (x *inside) serveMetadata(ns *namespace, h http.Handler) error {
+	to := netip.AddrPortFrom(netip.MustParseAddr(metadataAddr), 80)
+	err := x.serve(ns, "127.0.0.1:0", h, func(l net.Listener) (err error) {
+		x.redirect, err = newRedirect(ns, to, l.(*net.TCPListener))
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	x.redirect = nil
+	return x.serve(ns, to.String(), h, nil)
+}
+
+// serve listens within a namespace. An error of ready, which is called before anything is
+// served, takes the listener back.
+func (x *inside) serve(ns *namespace, addr string, h http.Handler, ready func(net.Listener) error) error {
 	var l net.Listener
 	err := ns.in(func() (err error) {
-		l, err = net.Listen("tcp", addr)
+		var lc net.ListenConfig
+		lc.SetMultipathTCP(false) // such sockets cannot be redirected to
+		l, err = lc.Listen(context.Background(), "tcp", addr)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if ready != nil {
+		if err := ready(l); err != nil {
+			l.Close()
+			return err
+		}
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: insidePatience, ReadTimeout: insidePatience, WriteTimeout: 2 * insidePatience, IdleTimeout: insidePatience, MaxHeaderBytes: 64 << 10}
 	x.servers = append(x.servers, s)
@@ -75,6 +104,9 @@ func (x *inside) serve(ns *namespace, addr string, h http.Handler) error {
 // close ends what openInside began.
 func (x *inside) close() error {
 	var errs []error
+	if x.redirect != nil {
+		errs = append(errs, x.redirect.close())
+	}
 	for _, s := range x.servers {
 		errs = append(errs, s.Close())
 	}
