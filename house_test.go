@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // allowed is the import table: what each room may import of this module. A room
@@ -40,7 +41,7 @@ var allowed = map[string][]string{
 	"vpc":        {"agent", "capture", "ec2api", "mirror", "packet", "config"},
 	"awscloud":   {"mirror", "setup"},
 	"sensor":     {"capture", "detect", "eve", "flow", "jsonw", "mirror", "packet", "proto", "proto/*", "rule", "stream"},
-	"web":        {"eve", "mirror", "store"},
+	"web":        {"eve", "mirror"},
 	"config":     {"capture", "detect", "eve", "flow", "mirror", "packet", "proto", "rule", "sensor", "stream"},
 	"ruleupdate": {"rule"},
 	"demo":       {"packet", "pkttest", "capture"},
@@ -272,4 +273,109 @@ func TestPackageDocs(t *testing.T) {
 			t.Errorf("%s: no package comment", fmt.Sprint(dir))
 		}
 	}
+}
+
+// link is a link of Markdown with its target, without a title.
+var link = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+
+// TestLinks follows the links of the documents to files and headings in the repository.
+func TestLinks(t *testing.T) {
+	texts := map[string]string{}
+	for _, dir := range []string{".", "docs", "docs/*", "deploy", "bench", "bench/*", "e2e"} {
+		found, err := filepath.Glob(filepath.Join(dir, "*.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range found {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[path] = string(b)
+		}
+	}
+	seen := 0
+	for path, text := range texts {
+		for _, m := range link.FindAllStringSubmatch(unfenced(text), -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			seen++
+			file, at, _ := strings.Cut(m[1], "#")
+			to := path
+			if file != "" {
+				to = filepath.Join(filepath.Dir(path), file)
+			}
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s: link to %s, which is not there", path, m[1])
+			} else if at != "" && texts[to] != "" && !slices.Contains(anchors(texts[to]), at) {
+				t.Errorf("%s: link to %s, which has no such heading", path, m[1])
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d links were found", seen)
+	}
+}
+
+// TestArchitectureNamesRooms keeps the table of docs/architecture.md in step with internal/.
+func TestArchitectureNamesRooms(t *testing.T) {
+	doc, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms, err := os.ReadDir("internal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rooms {
+		if r.IsDir() && !bytes.Contains(doc, []byte("`"+r.Name()+"`")) {
+			t.Errorf("docs/architecture.md does not name the room %q", r.Name())
+		}
+	}
+}
+
+// unfenced leaves out blocks of code and code within lines, where brackets mean other things.
+func unfenced(text string) string {
+	var out strings.Builder
+	fence := false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			fence = !fence
+			continue
+		}
+		if fence {
+			continue
+		}
+		for i, part := range strings.Split(line, "`") {
+			if i%2 == 0 {
+				out.WriteString(part)
+			} else {
+				out.WriteByte('x') // what code is in brackets is still a text
+			}
+		}
+	}
+	return out.String()
+}
+
+// anchors returns the names of the headings as web pages of repositories make them.
+func anchors(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		h := strings.TrimLeft(line, "#")
+		if h == line || !strings.HasPrefix(h, " ") {
+			continue
+		}
+		name := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, strings.TrimSpace(h))
+		out = append(out, name)
+	}
+	return out
 }
