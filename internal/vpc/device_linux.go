@@ -178,6 +178,12 @@ func (d *deviceSpec) route(at *namespace, link netlink.Link) error {
 			if v6 {
 				rule.Family = unix.AF_INET6
 			}
+			// The rule of an interface that had the address before stays when its device goes.
+			if old, err := at.nl.RuleListFiltered(rule.Family, &netlink.Rule{Src: rule.Src}, netlink.RT_FILTER_SRC); err == nil {
+				for i := range old {
+					at.nl.RuleDel(&old[i])
+				}
+			}
 			if err := at.nl.RuleAdd(rule); err != nil {
 				return fmt.Errorf("rule for %s: %w", a, err)
 			}

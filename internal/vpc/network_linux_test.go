@@ -212,6 +212,29 @@ func TestNetwork(t *testing.T) {
 	p.set(l)
 	until(t, "the second interface to be gone", func() bool { _, err := b1.nl.LinkByName("eth1"); return err != nil })
 
+	// Another one gets the address that has become free, at another place.
+	delete(l.snap.Interfaces, "eni-a9")
+	l.eni("eni-a8", "subnet-a", open, "10.0.1.99")
+	delete(l.snap.Instances, "i-eni-a8")
+	for _, index := range []int{1, 2} {
+		l.change("eni-a8", func(x *ec2api.NetworkInterface) {
+			x.Attachment = &ec2api.Attachment{InstanceID: "i-eni-b1", DeviceIndex: index}
+		})
+		p.set(l)
+		name := fmt.Sprintf("eth%d", index)
+		until(t, name, func() bool { return hasAddr(b1, name, "10.0.1.99") })
+		until(t, "the plan with "+name, func() bool { return n.version() == l.snap.Generation })
+		if !echo(t, a1, "10.0.1.10:0", "10.0.1.99:7") {
+			t.Errorf("no echo at the address as %s: %v", name, n.drops())
+		}
+		if rules, _ := b1.nl.RuleListFiltered(netlink.FAMILY_V4, &netlink.Rule{Src: &net.IPNet{IP: net.IP{10, 0, 1, 99}, Mask: net.CIDRMask(32, 32)}}, netlink.RT_FILTER_SRC); len(rules) != 1 || rules[0].Table != 10000+index {
+			t.Errorf("rules for the address as %s: %v", name, rules)
+		}
+		l.change("eni-a8", func(x *ec2api.NetworkInterface) { x.Attachment = nil })
+		p.set(l)
+		until(t, name+" to be gone", func() bool { _, err := b1.nl.LinkByName(name); return err != nil })
+	}
+
 	// The group closes: what comes now is refused.
 	l.group("sg-open", "out -1 0.0.0.0/0")
 	p.set(l)
