@@ -128,7 +128,7 @@ func (n *node) compile(l *loaded) error {
 		return err
 	}
 	for _, p := range l.engine.problems {
-		if !p.Warning && p.Kind != rule.KindLint {
+		if !p.Warning {
 			l.refused++
 		}
 	}
@@ -188,7 +188,7 @@ func (l *loaded) report(log *slog.Logger) {
 	const few = 10
 	shown := 0
 	for _, p := range l.engine.problems {
-		if p.Warning || p.Kind == rule.KindLint {
+		if p.Warning {
 			continue
 		}
 		if shown++; shown <= few {

@@ -23,7 +23,6 @@ import (
 	"mirador/internal/eve"
 	"mirador/internal/mirror"
 	"mirador/internal/packet"
-	"mirador/internal/rule"
 	"mirador/internal/sensor"
 )
 
@@ -315,9 +314,6 @@ func (f *replayFlags) showProblems(w io.Writer, e *engine) int {
 	const few = 20
 	shown, refused := 0, 0
 	for _, p := range e.problems {
-		if p.Kind == rule.KindLint {
-			continue
-		}
 		if !p.Warning {
 			refused++
 		}

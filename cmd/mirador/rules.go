@@ -101,6 +101,11 @@ func (f *rulesCheckFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.lint {
+		if err := e.lint(args); err != nil {
+			return err
+		}
+	}
 	r := f.report(e, args)
 	r.LoadMS = time.Since(began).Milliseconds()
 	if f.format == "json" {
@@ -118,17 +123,28 @@ func (f *rulesCheckFlags) run(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// lint adds to the problems what works in the rules of files and is slow or odd.
+func (e *engine) lint(files []string) error {
+	rules, _, err := readRules(files)
+	if err != nil {
+		return err
+	}
+	for _, x := range rules {
+		if !x.Disabled {
+			e.problems = append(e.problems, rule.Lint(x)...)
+		}
+	}
+	return nil
+}
+
 func (f *rulesCheckFlags) report(e *engine, files []string) *checkReport {
 	r := &checkReport{Files: files, Loaded: e.report.Loaded, Skipped: e.report.Skipped, Disabled: e.report.Disabled,
 		ByType: e.report.ByKind, Patterns: e.report.Patterns, Memory: e.report.Memory,
 		Reasons: []checkReason{}, Problems: []checkProblem{}}
 	index := map[string]int{}
 	for _, p := range e.problems {
-		if p.Kind == rule.KindLint && !f.lint {
-			continue
-		}
 		r.Problems = append(r.Problems, checkProblem{p.File, p.Line, p.Column, p.SID, p.Kind.String(), p.Warning, p.What, p.Hint})
-		if p.Warning || p.Kind == rule.KindLint {
+		if p.Warning {
 			continue
 		}
 		r.Refused++

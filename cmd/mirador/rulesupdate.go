@@ -145,7 +145,7 @@ func (f *rulesUpdateFlags) check(dir string) ([]rule.Problem, error) {
 	}
 	var out []rule.Problem
 	for _, x := range e.problems {
-		if !x.Warning && x.Kind != rule.KindLint {
+		if !x.Warning {
 			out = append(out, x)
 		}
 	}

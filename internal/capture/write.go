@@ -11,9 +11,8 @@ import (
 // Writer writes a pcap file with nanosecond times. It is not safe for concurrent use and
 // does not buffer: every frame is one Write.
 type Writer struct {
-	w    io.Writer
-	link packet.Link
-	buf  []byte
+	w   io.Writer
+	buf []byte
 }
 
 // NewWriter writes the file header for frames of type link to w.
@@ -27,11 +26,8 @@ func NewWriter(w io.Writer, link packet.Link) (*Writer, error) {
 	if _, err := w.Write(h[:]); err != nil {
 		return nil, fmt.Errorf("write capture header: %w", err)
 	}
-	return &Writer{w: w, link: link}, nil
+	return &Writer{w: w}, nil
 }
-
-// Link returns the link type of the file.
-func (w *Writer) Link() packet.Link { return w.link }
 
 // Write appends one frame; t in Unix nanoseconds, from 1970 to 2106. What is longer than
 // 256 KiB is cut.

@@ -127,16 +127,8 @@ func (d *store) load(random io.Reader, o mirror.BookOptions) ([]*state, error) {
 	return states, nil
 }
 
-// decodeState reads a state file: the states of its accounts. A line "account" ends the
+// readState reads a state file: what it has of each account. A line "account" ends the
 // resources of one account and begins another's.
-func decodeState(b []byte, random io.Reader, o mirror.BookOptions) ([]*state, error) {
-	list, err := readState(b, random)
-	if err != nil {
-		return nil, err
-	}
-	return finish(list, o)
-}
-
 func readState(b []byte, random io.Reader) ([]*reading, error) {
 	first, body, ok := bytes.Cut(b, []byte("\n"))
 	var head stateHead

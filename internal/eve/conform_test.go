@@ -101,7 +101,7 @@ func records(t testing.TB) map[string][]byte {
 		"stats":      w.Stats(nil, &eve.Stats{Time: t0, Plan: plan, Values: []uint64{1, 2, 3}, Engines: make([]eve.Engine, 1)}),
 		"packet":     w.Packet(nil, h, []byte("p"), packet.LinkEthernet),
 		"frame":      w.Frame(nil, h, a.Frame),
-		"arp":        w.ARP(nil, h, &eve.ARP{Opcode: 1}),
+		"arp":        w.ARP(nil, h, &packet.ARP{Opcode: 1}),
 		"metadata":   w.Meta(nil, h),
 		"stream_tcp": w.StreamTCP(nil, h, &eve.StreamPacket{HasSession: true, Events: []string{"e"}}),
 	}

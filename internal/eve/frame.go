@@ -70,26 +70,6 @@ func (w *Writer) Packet(dst []byte, h *Header, p []byte, l packet.Link) []byte {
 	return w.end()
 }
 
-// ARP is an ARP packet (RFC 826) for Ethernet and IPv4.
-type ARP struct {
-	Opcode         uint16
-	SrcMAC, DstMAC [6]byte
-	SrcIP, DstIP   [4]byte
-}
-
-// ParseARP reads the ARP packet that b begins with (behind the link header).
-// false means that it is cut short or not for Ethernet and IPv4.
-func ParseARP(b []byte) (a ARP, ok bool) {
-	const size = 28
-	if len(b) < size || b[0] != 0 || b[1] != 1 || b[2] != 8 || b[3] != 0 || b[4] != 6 || b[5] != 4 {
-		return a, false
-	}
-	a.Opcode = uint16(b[6])<<8 | uint16(b[7])
-	a.SrcMAC, a.SrcIP = [6]byte(b[8:14]), [4]byte(b[14:18])
-	a.DstMAC, a.DstIP = [6]byte(b[18:24]), [4]byte(b[24:28])
-	return a, true
-}
-
 // arpOpcodes are the names of operation codes (IANA arp-parameters).
 var arpOpcodes = [...]string{
 	1: "request", 2: "reply", 3: "request_reverse", 4: "reply_reverse",
@@ -98,7 +78,7 @@ var arpOpcodes = [...]string{
 }
 
 // ARP appends a record of type arp.
-func (w *Writer) ARP(dst []byte, h *Header, a *ARP) []byte {
+func (w *Writer) ARP(dst []byte, h *Header, a *packet.ARP) []byte {
 	if !w.o.ARPOn {
 		return dst
 	}

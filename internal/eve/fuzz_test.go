@@ -75,9 +75,7 @@ func FuzzRecords(f *testing.F) {
 			out = w.Frame(out, h, a.Frame)
 			out = w.Meta(out, h)
 			out = w.StreamTCP(out, h, &eve.StreamPacket{Len: int(when), Events: []string{s}, HasSession: true, State: eve.TCPState(v)})
-			if arp, ok := eve.ParseARP(b); ok {
-				out = w.ARP(out, h, &arp)
-			}
+			out = w.ARP(out, h, &packet.ARP{Opcode: uint16(v)})
 			checkLines(t, out)
 		}
 		if l := fast.Append(nil, h, a); strings.Count(string(l), "\n") != 1 || l[len(l)-1] != '\n' {

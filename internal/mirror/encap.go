@@ -87,18 +87,9 @@ func LargestWhole(mtu int, ipv6 bool) int {
 	return max(mtu-OverheadIPv4, 0)
 }
 
-// MirroredLength returns how many bytes of a frame of frameLen bytes are mirrored by a
-// session with this packet length (0: all) to a target with this MTU (0: not limited; the
-// outer header is IPv4). Less than the floor for the IP version of the frame
-// (MinLengthIPv4, MinLengthIPv6) is never cut by packet length, unless noFloor.
-func MirroredLength(frameLen, packetLength, mtu int, version uint8, noFloor bool) int {
-	n := cutLength(frameLen, packetLength, version, noFloor)
-	if limit := FrameLimit(mtu, false); limit > 0 {
-		n = min(n, limit)
-	}
-	return n
-}
-
+// cutLength returns how many bytes of a frame of frameLen bytes are mirrored by a session
+// with this packet length (0: all). Less than the floor for the IP version of the frame
+// (MinLengthIPv4, MinLengthIPv6) is never cut, unless noFloor.
 func cutLength(frameLen, packetLength int, version uint8, noFloor bool) int {
 	if packetLength == 0 {
 		return frameLen

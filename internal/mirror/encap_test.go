@@ -19,31 +19,26 @@ func decode(desc string) *packet.Parsed {
 }
 
 // Lengths are those of AWS's guide.
-func TestMirroredLength(t *testing.T) {
+func TestLengths(t *testing.T) {
 	for _, c := range []struct {
-		name                  string
-		frame, packetLen, mtu int
-		version               uint8
-		noFloor               bool
-		want                  int
+		name             string
+		frame, packetLen int
+		version          uint8
+		noFloor          bool
+		want             int
 	}{
-		{"whole", 1514, 0, 0, 4, false, 1514},
-		{"packet length", 1514, 100, 0, 4, false, 100},
-		{"packet length more than the frame", 60, 100, 0, 4, false, 60},
-		{"floor IPv4", 1514, 1, 0, 4, false, 35},
-		{"floor IPv6", 1514, 1, 0, 6, false, 55},
-		{"at the floor", 1514, 35, 0, 4, false, 35},
-		{"a byte above", 1514, 36, 0, 4, false, 36},
-		{"no floor", 1514, 1, 0, 4, true, 1},
-		{"floor of a short frame", 30, 1, 0, 4, false, 30},
-		{"target MTU 1500", 1514, 0, 1500, 4, false, 1464},
-		{"fits MTU 9001", 1514, 0, 9001, 4, false, 1514},
-		{"as large as fits", 8965, 0, 9001, 4, false, 8965},
-		{"one more", 8966, 0, 9001, 4, false, 8965},
-		{"both", 9015, 8500, 1500, 4, false, 1464},
-		{"load balancer", 9015, 8500, 0, 4, false, 8500},
+		{"whole", 1514, 0, 4, false, 1514},
+		{"packet length", 1514, 100, 4, false, 100},
+		{"packet length more than the frame", 60, 100, 4, false, 60},
+		{"floor IPv4", 1514, 1, 4, false, 35},
+		{"floor IPv6", 1514, 1, 6, false, 55},
+		{"at the floor", 1514, 35, 4, false, 35},
+		{"a byte above", 1514, 36, 4, false, 36},
+		{"no floor", 1514, 1, 4, true, 1},
+		{"floor of a short frame", 30, 1, 4, false, 30},
+		{"load balancer", 9015, 8500, 4, false, 8500},
 	} {
-		if got := mirror.MirroredLength(c.frame, c.packetLen, c.mtu, c.version, c.noFloor); got != c.want {
+		if got := mirror.CutLength(c.frame, c.packetLen, c.version, c.noFloor); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}

@@ -15,17 +15,6 @@ const (
 	Unsupported
 )
 
-// String returns "unknown", "supported" or "unsupported".
-func (s Support) String() string {
-	switch s {
-	case Supported:
-		return "supported"
-	case Unsupported:
-		return "unsupported"
-	}
-	return "unknown"
-}
-
 // SourceSupport tells whether interfaces of this instance type ("m5.large") can be mirror
 // sources, and in words why. It goes by AWS's list of 2025-08-28.
 func SourceSupport(instanceType string) (Support, string) {

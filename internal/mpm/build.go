@@ -51,9 +51,6 @@ func (b *Builder) Add(p Pattern) bool {
 	return true
 }
 
-// Len returns the number of patterns added.
-func (b *Builder) Len() int { return len(b.list) }
-
 // fewPatterns is the number of patterns up to which each is searched by itself.
 const fewPatterns = 3
 

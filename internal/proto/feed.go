@@ -222,6 +222,9 @@ func (c *Conn) Gap(dir Dir, n int) {
 		c.stopped[dir] = true
 		c.countBroken()
 	}
+	if c.OneSided {
+		c.settle(dir)
+	}
 }
 
 // settle ends the waiting of transactions that are done in direction dir for the

@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"io"
 	"strings"
 	"unsafe"
 )
@@ -18,27 +17,6 @@ func Parse(name string, data []byte) ([]*Rule, []Problem) {
 	}
 	p.file(unsafe.String(unsafe.SliceData(data), len(data)))
 	return p.rules, p.problems
-}
-
-// ParseReader reads r to its end and parses it as Parse does. A read error is a
-// Problem of KindFile; what was read before it is parsed.
-func ParseReader(name string, r io.Reader) ([]*Rule, []Problem) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxFileBytes+1))
-	rules, problems := Parse(name, data)
-	if err != nil {
-		problems = append(problems, Problem{File: name, Kind: KindFile, What: "read: " + err.Error()})
-	}
-	return rules, problems
-}
-
-// ParseOne parses the text of a single rule (no comment sign, no line ends).
-func ParseOne(text string) (*Rule, error) {
-	p := newParser("rule")
-	r, f := p.rule(text, 1, 1, nil, false)
-	if f != nil {
-		return nil, p.problem(r, f)
-	}
-	return r, nil
 }
 
 // parser holds what is shared between the rules of one file.

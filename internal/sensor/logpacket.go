@@ -25,9 +25,8 @@ func (w *Worker) packetRecords(p *packet.Parsed, e *entry, alerted bool) {
 	}
 	if arp, ok := p.ARP(); ok && !w.pseudo {
 		h := w.header(p, nil)
-		a := eve.ARP{Opcode: arp.Opcode, SrcMAC: arp.SrcMAC, DstMAC: arp.DstMAC, SrcIP: arp.SrcIP, DstIP: arp.DstIP}
 		for i := range w.outs {
-			w.outs[i].buf = w.outs[i].w.ARP(w.outs[i].buf, h, &a)
+			w.outs[i].buf = w.outs[i].w.ARP(w.outs[i].buf, h, &arp)
 		}
 	}
 }

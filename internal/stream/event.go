@@ -159,16 +159,6 @@ func (e Event) String() string {
 	return eventNames[e]
 }
 
-// EventByName returns the event that a rule calls name.
-func EventByName(name string) (Event, bool) {
-	for i, n := range eventNames {
-		if n == name {
-			return Event(i), true
-		}
-	}
-	return 0, false
-}
-
 // LogName is the name of ev in Suricata's event log, which abbreviates two of the
 // names that rules use.
 func (ev Event) LogName() string {

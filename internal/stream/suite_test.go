@@ -239,6 +239,10 @@ func TestSuiteEvents(t *testing.T) {
 	re := regexp.MustCompile(`(?m)^(?:alert|drop) \S+ any any -> any any \((.*)\)`)
 	opt := regexp.MustCompile(`([a-z._-]+):?([^;]*);`)
 	good, bad := 0, 0
+	byName := map[string]stream.Event{}
+	for e := range stream.NumEvents {
+		byName[e.String()] = e
+	}
 	suiteTests(t, func(name, dir string, st *suiteTest) {
 		sids := map[string]stream.Event{}
 		l, _ := filepath.Glob(filepath.Join(dir, "*.rules"))
@@ -250,7 +254,7 @@ func TestSuiteEvents(t *testing.T) {
 				for _, o := range opt.FindAllStringSubmatch(m[1], -1) {
 					switch o[1] {
 					case "stream-event":
-						if ev, found = stream.EventByName(strings.TrimSpace(o[2])); !found {
+						if ev, found = byName[strings.TrimSpace(o[2])]; !found {
 							t.Errorf("%s: no event %q", path, o[2])
 						}
 					case "sid":

@@ -132,7 +132,7 @@ func (p *parser) push(t *Tx) {
 func (p *parser) newTx() *Tx {
 	if p.waiting() >= p.opt.maxTx {
 		o := p.oldest()
-		o.raise(EventTooMany)
+		o.RepeatEvent(EventTooMany)
 		o.complete()
 		p.c.TxOverflow++
 		return nil
@@ -163,7 +163,7 @@ func (p *parser) request(line []byte, long bool) {
 		}
 	}
 	if long {
-		t.raise(EventLongRequest)
+		t.RepeatEvent(EventLongRequest)
 	}
 	t.Advance(proto.ToServer, Complete)
 	switch {
@@ -217,7 +217,7 @@ func (p *parser) response(line []byte, long bool, last *Tx) *Tx {
 		p.keep(t, code, text, long)
 	}
 	if long {
-		t.raise(EventLongResponse)
+		t.RepeatEvent(EventLongResponse)
 	}
 	if code == nil || code[0] != '1' {
 		t.complete()
@@ -291,7 +291,7 @@ func (p *parser) transfer(t *Tx) {
 	switch t.cmd {
 	case cmdRetr, cmdStor, cmdAppe:
 		if p.port != 0 && t.arg == nil {
-			t.raise(EventFileWithoutName)
+			t.RepeatEvent(EventFileWithoutName)
 			return
 		}
 		file.Name = t.arg
@@ -299,7 +299,7 @@ func (p *parser) transfer(t *Tx) {
 		file.Name = []byte("<stou>")
 	}
 	if p.port == 0 {
-		t.raise(EventFileBeforePort)
+		t.RepeatEvent(EventFileBeforePort)
 		return
 	}
 	client, server := p.c.Addrs[proto.ToServer], p.c.Addrs[proto.ToClient]

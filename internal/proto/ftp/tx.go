@@ -38,15 +38,6 @@ func (t *Tx) Replies() []Reply { return t.replies }
 // Port returns the port of the data connection, 0 when there is none.
 func (t *Tx) Port() uint16 { return t.port }
 
-// raise notes e, each time.
-func (t *Tx) raise(e proto.EventID) {
-	if len(t.Events) < proto.MaxTxEvents {
-		t.Events = append(t.Events, e)
-		t.Touch(proto.ToServer)
-		t.Touch(proto.ToClient)
-	}
-}
-
 // mode names the way of the data connection.
 func (t *Tx) mode() string {
 	if t.active {

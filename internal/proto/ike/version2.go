@@ -1,10 +1,6 @@
 package ike
 
-import (
-	"encoding/binary"
-
-	"mirador/internal/proto"
-)
+import "encoding/binary"
 
 // Payload types of IKEv2. RFC 7296 section 3.2.
 const (
@@ -114,15 +110,6 @@ func (p *parser) readProposals(list []proposal2, b []byte) ([]proposal2, bool) {
 	return list, len(list) > 0
 }
 
-// again notes e, once for each transform that it is said of.
-func (t *Tx) again(e proto.EventID) {
-	if len(t.Events) < proto.MaxTxEvents {
-		t.Events = append(t.Events, e)
-		t.Touch(proto.ToServer)
-		t.Touch(proto.ToClient)
-	}
-}
-
 // judge notes what is weak or missing in a proposal.
 func (t *Tx) judge(x *proposal2) {
 	var dh, integrity, aead bool
@@ -130,7 +117,7 @@ func (t *Tx) judge(x *proposal2) {
 		switch tr.typ {
 		case encTransform:
 			if tr.id >= 1 && tr.id <= 9 || tr.id == encNull {
-				t.again(EventWeakCryptoEnc)
+				t.RepeatEvent(EventWeakCryptoEnc)
 			}
 			aead = aead || isAEAD(tr.id)
 		case prfTransform:
@@ -138,14 +125,14 @@ func (t *Tx) judge(x *proposal2) {
 			case 0:
 				t.AddEvent(EventInvalidProposal)
 			case 1, 2:
-				t.again(EventWeakCryptoPRF)
+				t.RepeatEvent(EventWeakCryptoPRF)
 			}
 		case integTransform:
 			if tr.id != 0 {
 				integrity = true
 			}
 			if tr.id >= 1 && tr.id <= 7 {
-				t.again(EventWeakCryptoAuth)
+				t.RepeatEvent(EventWeakCryptoAuth)
 			}
 		case dhTransform:
 			dh = true
@@ -153,7 +140,7 @@ func (t *Tx) judge(x *proposal2) {
 			case 0:
 				t.AddEvent(EventInvalidProposal)
 			case 1, 2, 5, 22:
-				t.again(EventWeakCryptoDH)
+				t.RepeatEvent(EventWeakCryptoDH)
 			}
 		case esnTransform:
 		default:

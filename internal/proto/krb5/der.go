@@ -1,11 +1,6 @@
 package krb5
 
-// tlv is an element of DER (or definite-length BER): its identifier octet and its
-// content.
-type tlv struct {
-	tag  byte
-	body []byte
-}
+import "mirador/internal/proto/wire"
 
 // Identifier octets.
 const (
@@ -17,48 +12,23 @@ const (
 	tagContext     = 0xa0
 )
 
-// next takes the element at the start of b. ok is false when b does not begin with
-// one that lies in it; high tag numbers and indefinite lengths are not taken.
-func next(b []byte) (e tlv, rest []byte, ok bool) {
-	if len(b) < 2 || b[0]&0x1f == 0x1f {
-		return e, nil, false
-	}
-	e.tag = b[0]
-	n, head := int(b[1]), 2
-	if n >= 0x80 {
-		k := n & 0x7f
-		if k == 0 || k > 4 || len(b) < 2+k {
-			return e, nil, false
-		}
-		n, head = 0, 2+k
-		for _, c := range b[2:head] {
-			n = n<<8 | int(c)
-		}
-	}
-	if n < 0 || len(b)-head < n {
-		return e, nil, false
-	}
-	e.body = b[head : head+n]
-	return e, b[head+n:], true
-}
-
 // inside takes the element at the start of b, which must have identifier tag, and
 // returns its content.
 func inside(b []byte, tag byte) ([]byte, bool) {
-	e, _, ok := next(b)
-	return e.body, ok && e.tag == tag
+	have, body, _, ok := wire.BER(b)
+	return body, ok && have == tag
 }
 
 // field looks for the context-specific element n in the content of a sequence and
 // returns what is in it.
 func field(seq []byte, n byte) ([]byte, bool) {
 	for len(seq) > 0 {
-		e, rest, ok := next(seq)
+		tag, body, rest, ok := wire.BER(seq)
 		if !ok {
 			return nil, false
 		}
-		if e.tag == tagContext|n {
-			return e.body, true
+		if tag == tagContext|n {
+			return body, true
 		}
 		seq = rest
 	}
@@ -80,13 +50,13 @@ func integer(b []byte) (int32, bool) {
 
 // text reads a string of any string type.
 func text(b []byte) ([]byte, bool) {
-	e, _, ok := next(b)
+	tag, body, _, ok := wire.BER(b)
 	if !ok {
 		return nil, false
 	}
-	switch e.tag {
+	switch tag {
 	case 0x1b, 0x0c, 0x16, 0x13: // General, UTF8, IA5, Printable
-		return append([]byte(nil), e.body[:min(len(e.body), MaxString)]...), true
+		return append([]byte(nil), body[:min(len(body), MaxString)]...), true
 	}
 	return nil, false
 }
@@ -106,7 +76,7 @@ func principal(b []byte) ([][]byte, bool) {
 	}
 	var names [][]byte
 	for len(list) > 0 && len(names) < MaxComponents {
-		_, rest, ok := next(list)
+		_, _, rest, ok := wire.BER(list)
 		if !ok {
 			return nil, false
 		}

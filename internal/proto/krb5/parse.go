@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
 )
 
 // Tx is one message.
@@ -148,13 +149,13 @@ func (t *Tx) full() bool {
 
 // Decode reads one message. It keeps copies only.
 func Decode(b []byte) (*Tx, bool) {
-	e, _, ok := next(b)
+	tag, body, _, ok := wire.BER(b)
 	if !ok {
 		return nil, false
 	}
-	t := &Tx{Type: int32(e.tag &^ tagApplication)}
-	seq, ok := inside(e.body, tagSequence)
-	if !ok || e.tag&0xe0 != tagApplication {
+	t := &Tx{Type: int32(tag &^ tagApplication)}
+	seq, ok := inside(body, tagSequence)
+	if !ok || tag&0xe0 != tagApplication {
 		return nil, false
 	}
 	switch t.Type {

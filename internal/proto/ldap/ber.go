@@ -1,5 +1,7 @@
 package ldap
 
+import "mirador/internal/proto/wire"
+
 // Identifier octets. X.690; RFC 4511 section 5.1 asks for definite lengths.
 const (
 	tagBoolean  = 0x01
@@ -10,41 +12,6 @@ const (
 	tagSet      = 0x31
 	tagControls = 0xa0
 )
-
-// head reads identifier and length at the start of b. total is 0 when more bytes
-// are needed; ok is false when no element begins here.
-func head(b []byte) (tag byte, hdr, total int, ok bool) {
-	if len(b) > 0 && b[0]&0x1f == 0x1f {
-		return 0, 0, 0, false
-	}
-	if len(b) < 2 {
-		return 0, 0, 0, true
-	}
-	n, hdr := int(b[1]), 2
-	if n >= 0x80 {
-		k := n & 0x7f
-		if k == 0 || k > 4 {
-			return 0, 0, 0, false
-		}
-		if len(b) < 2+k {
-			return 0, 0, 0, true
-		}
-		n, hdr = 0, 2+k
-		for _, c := range b[2:hdr] {
-			n = n<<8 | int(c)
-		}
-	}
-	return b[0], hdr, hdr + n, true
-}
-
-// take cuts the element at the start of b off.
-func take(b []byte) (tag byte, body, rest []byte, ok bool) {
-	tag, hdr, total, ok := head(b)
-	if !ok || total == 0 || total > len(b) {
-		return 0, nil, nil, false
-	}
-	return tag, b[hdr:total], b[total:], true
-}
 
 // reader takes elements one by one; bad is set by the first that is not there.
 type reader struct {
@@ -59,7 +26,7 @@ func (r *reader) is(tag byte) bool { return r.more() && r.b[0] == tag }
 
 // next takes any element.
 func (r *reader) next() (byte, []byte) {
-	tag, body, rest, ok := take(r.b)
+	tag, body, rest, ok := wire.BER(r.b)
 	if r.bad || !ok {
 		r.bad, r.b = true, nil
 		return 0, nil

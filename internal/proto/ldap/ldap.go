@@ -7,6 +7,8 @@
 // and draft-ietf-ldapext-ldap-c-api.
 package ldap
 
+import "mirador/internal/proto/wire"
+
 import "mirador/internal/proto"
 
 // Indexes into the event names.
@@ -85,7 +87,7 @@ func first(b []byte) (op uint8, m proto.Match) {
 	if len(b) == 0 {
 		return 0, proto.More
 	}
-	tag, hdr, total, ok := head(b)
+	tag, hdr, total, ok := wire.BERHead(b)
 	if b[0] != tagSequence || !ok {
 		return 0, proto.No
 	}

@@ -1,5 +1,7 @@
 package ldap
 
+import "mirador/internal/proto/wire"
+
 // Operations by the number of their application tag. RFC 4511 section 4.2 ..
 const (
 	opBind         = 0
@@ -208,7 +210,7 @@ func filter(tag byte, b []byte, depth int) bool {
 		}
 		return !r.bad
 	case 0xa2: // not
-		t, body, _, ok := take(b)
+		t, body, _, ok := wire.BER(b)
 		return ok && filter(t, body, depth+1)
 	case 0xa3, 0xa5, 0xa6, 0xa8: // equality, greater or equal, less or equal, approximate
 		r := reader{b: b}

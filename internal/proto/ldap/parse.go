@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
 )
 
 // Tx is a request with its responses.
@@ -52,7 +53,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		if len(rest) == 0 {
 			return used, 0, proto.OK
 		}
-		tag, _, total, ok := head(rest)
+		tag, _, total, ok := wire.BERHead(rest)
 		switch {
 		case !ok || rest[0] != tagSequence || total > MaxSkip:
 			return p.invalid(dir, used)

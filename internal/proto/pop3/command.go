@@ -46,15 +46,6 @@ type Tx struct {
 	size     int // of data
 }
 
-// raise notes e, each time.
-func (t *Tx) raise(e proto.EventID) {
-	if len(t.Events) < proto.MaxTxEvents {
-		t.Events = append(t.Events, e)
-		t.Touch(proto.ToServer)
-		t.Touch(proto.ToClient)
-	}
-}
-
 // complete ends t in both directions.
 func (t *Tx) complete() {
 	t.Advance(proto.ToServer, Complete)

@@ -143,13 +143,13 @@ func (p *parser) request(line []byte) {
 		p.words(t, words)
 	}
 	if long {
-		t.raise(EventLongRequest)
+		t.RepeatEvent(EventLongRequest)
 	}
 	t.Advance(proto.ToServer, Complete)
 	if len(p.open)-p.head > p.maxTx {
 		p.c.TxOverflow++
 		for _, x := range p.open[p.head:] {
-			x.raise(EventTooMany)
+			x.RepeatEvent(EventTooMany)
 			x.complete()
 		}
 		p.body = nil
@@ -190,9 +190,9 @@ func (p *parser) words(t *Tx, words []byte) {
 	}
 	switch {
 	case t.cmd == nil:
-		t.raise(EventUnknownCommand)
+		t.RepeatEvent(EventUnknownCommand)
 	case n < t.cmd.least || n > t.cmd.most:
-		t.raise(EventArguments)
+		t.RepeatEvent(EventArguments)
 	}
 }
 
@@ -214,7 +214,7 @@ func (p *parser) response(line []byte) {
 		t.Skip[proto.ToServer] = true
 	}
 	if long {
-		t.raise(EventLongResponse)
+		t.RepeatEvent(EventLongResponse)
 	}
 	t.Touch(proto.ToClient)
 	mail := ok && t.cmd != nil && t.cmd.mail

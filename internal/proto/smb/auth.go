@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"mirador/internal/proto/krb5"
+	"mirador/internal/proto/wire"
 )
 
 // Object identifiers of mechanisms, in DER.
@@ -16,29 +17,6 @@ var (
 // signatureNTLM begins every NTLMSSP message.
 const signatureNTLM = "NTLMSSP\x00"
 
-// element takes the DER element at the start of b: its identifier octet, its content
-// and what is behind it. Indefinite lengths are not taken.
-func element(b []byte) (tag byte, body, rest []byte, ok bool) {
-	if len(b) < 2 {
-		return 0, nil, nil, false
-	}
-	n, head := int(b[1]), 2
-	if n >= 0x80 {
-		k := n & 0x7f
-		if k == 0 || k > 4 || len(b) < 2+k {
-			return 0, nil, nil, false
-		}
-		n, head = 0, 2+k
-		for _, c := range b[2:head] {
-			n = n<<8 | int(c)
-		}
-	}
-	if n < 0 || len(b)-head < n {
-		return 0, nil, nil, false
-	}
-	return b[0], b[head : head+n], b[head+n:], true
-}
-
 // token reads what the client shows in a session setup: NTLMSSP, bare or in SPNEGO,
 // or a Kerberos ticket in SPNEGO.
 func (p *parser) token(s *session, b []byte) {
@@ -46,17 +24,17 @@ func (p *parser) token(s *session, b []byte) {
 		p.ntlm(s, b)
 		return
 	}
-	tag, body, _, ok := element(b)
+	tag, body, _, ok := wire.BER(b)
 	if !ok {
 		return
 	}
 	switch tag {
 	case 0x60: // GSS-API: OID of SPNEGO, then NegTokenInit
-		tag, oid, rest, ok := element(body)
+		tag, oid, rest, ok := wire.BER(body)
 		if !ok || tag != 0x06 || !bytes.Equal(oid, oidSPNEGO[:]) {
 			return
 		}
-		if tag, body, _, ok = element(rest); !ok || tag != 0xa0 {
+		if tag, body, _, ok = wire.BER(rest); !ok || tag != 0xa0 {
 			return
 		}
 		p.negToken(s, body)
@@ -68,17 +46,17 @@ func (p *parser) token(s *session, b []byte) {
 // negToken reads the sequence in a NegTokenInit or NegTokenResp: the mechanism's
 // token is its element [2] in either.
 func (p *parser) negToken(s *session, b []byte) {
-	tag, seq, _, ok := element(b)
+	tag, seq, _, ok := wire.BER(b)
 	if !ok || tag != 0x30 {
 		return
 	}
 	for range 16 { // a NegToken has five elements
-		tag, body, rest, ok := element(seq)
+		tag, body, rest, ok := wire.BER(seq)
 		if !ok {
 			return
 		}
 		if tag == 0xa2 {
-			if tag, token, _, ok := element(body); ok && tag == 0x04 {
+			if tag, token, _, ok := wire.BER(body); ok && tag == 0x04 {
 				p.mechanism(s, token)
 			}
 			return
@@ -93,11 +71,11 @@ func (p *parser) mechanism(s *session, b []byte) {
 		p.ntlm(s, b)
 		return
 	}
-	tag, body, _, ok := element(b)
+	tag, body, _, ok := wire.BER(b)
 	if !ok || tag != 0x60 {
 		return
 	}
-	tag, oid, rest, ok := element(body)
+	tag, oid, rest, ok := wire.BER(body)
 	if !ok || tag != 0x06 || !bytes.Equal(oid, oidKerberos[:]) || len(rest) < 2 || rest[0] != 1 || rest[1] != 0 {
 		return
 	}

@@ -224,7 +224,7 @@ func (p *parser) commandLine(data []byte, off uint64) (used int, more bool) {
 	}
 	t := p.command(line)
 	if long && p.lastTx(t) != nil {
-		p.lastTx(t).raise(EventTruncatedLine)
+		p.lastTx(t).RepeatEvent(EventTruncatedLine)
 	}
 	id := proto.NoTx
 	if t != nil {
@@ -274,7 +274,7 @@ func (p *parser) command(line []byte) *Tx {
 	}
 	t := p.cur
 	if !p.welcome && t != nil {
-		t.raise(EventNoWelcome)
+		t.RepeatEvent(EventNoWelcome)
 	}
 	switch {
 	case k != cmdOther:
@@ -288,7 +288,7 @@ func (p *parser) command(line []byte) *Tx {
 		k = p.heloCommand(t, line)
 	case is(line, "MAIL FROM"):
 		if t.MailFrom != nil {
-			t.raise(EventDuplicateFields)
+			t.RepeatEvent(EventDuplicateFields)
 		} else {
 			t.MailFrom = argument(line, len("MAIL FROM:"))
 		}
@@ -342,7 +342,7 @@ func argument(line []byte, from int) []byte {
 // heloCommand notes what the client calls itself. The first name stays.
 func (p *parser) heloCommand(t *Tx, line []byte) kind {
 	if p.greeted {
-		t.raise(EventDuplicateFields)
+		t.RepeatEvent(EventDuplicateFields)
 	} else {
 		p.greeted = true
 		p.helo = argument(line, len("HELO "))
@@ -361,7 +361,7 @@ func (p *parser) heloCommand(t *Tx, line []byte) kind {
 // taken to say yes.
 func (p *parser) dataCommand(t *Tx) kind {
 	if t.data {
-		t.raise(EventUnparsable)
+		t.RepeatEvent(EventUnparsable)
 		return cmdOther
 	}
 	t.data = true
@@ -389,7 +389,7 @@ func (p *parser) startData(t *Tx) {
 func (p *parser) bdatCommand(t *Tx, line []byte) kind {
 	n, last, ok := chunkSize(line[len("BDAT"):])
 	if !ok {
-		t.raise(EventInvalidBDAT)
+		t.RepeatEvent(EventInvalidBDAT)
 		return cmdOther
 	}
 	p.chunk, p.lastOne = n, last
@@ -458,7 +458,7 @@ func (p *parser) requestDone(t *Tx) {
 func (p *parser) push(c command) {
 	if n := len(p.queue); n > p.head && p.queue[n-1].kind == cmdData || n > p.head && p.queue[n-1].kind == cmdStartTLS {
 		if t := p.lastTx(c.tx); t != nil {
-			t.raise(EventPipelining)
+			t.RepeatEvent(EventPipelining)
 		}
 	}
 	if len(p.queue)-p.head >= maxQueue {
@@ -493,7 +493,7 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 			return used, more
 		}
 		if long {
-			t.raise(EventTruncatedLine)
+			t.RepeatEvent(EventTruncatedLine)
 		}
 		p.first = true
 	} else if line, ends = d.bodyLine(data, eof); line == nil {

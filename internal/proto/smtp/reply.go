@@ -23,12 +23,12 @@ func (p *parser) replyLine(data []byte, off uint64) (used int, more, ok bool) {
 	p.c.AddFrame(proto.ToClient, "response_line", off, int64(len(line)), id)
 	about := p.lastTx(c.tx)
 	if long && about != nil {
-		about.raise(EventTruncatedLine)
+		about.RepeatEvent(EventTruncatedLine)
 	}
 	line = trim(line)
 	code, good := replyCode(line)
 	if (!good || !waits && !p.welcome && code != 220) && about != nil {
-		about.raise(EventInvalidReply)
+		about.RepeatEvent(EventInvalidReply)
 	}
 	if !good {
 		return used, false, false
@@ -124,7 +124,7 @@ func (p *parser) finish(t *Tx) {
 // startTLS hands the session to TLS when the server agrees.
 func (p *parser) startTLS(t *Tx, code uint16) {
 	if code != 220 {
-		t.raise(EventTLSRejected)
+		t.RepeatEvent(EventTLSRejected)
 		return
 	}
 	p.tls = true
@@ -136,7 +136,7 @@ func (p *parser) startTLS(t *Tx, code uint16) {
 func (p *parser) dataReply(t *Tx, code uint16) {
 	switch {
 	case code != 354:
-		t.raise(EventDataRejected)
+		t.RepeatEvent(EventDataRejected)
 		if p.data == t {
 			p.data = nil
 		}

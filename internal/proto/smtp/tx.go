@@ -26,16 +26,6 @@ func (t *Tx) Helo() []byte { return t.p.helo }
 // content tells whether the mail has more than a greeting.
 func (t *Tx) content() bool { return t.MailFrom != nil || len(t.Rcpt) > 0 || t.data }
 
-// raise notes e. Unlike TxBase.AddEvent it notes it every time, as Suricata does: the
-// number of records is the number of times.
-func (t *Tx) raise(e proto.EventID) {
-	if len(t.Events) < proto.MaxTxEvents {
-		t.Events = append(t.Events, e)
-		t.Touch(proto.ToServer)
-		t.Touch(proto.ToClient)
-	}
-}
-
 // complete ends t in both directions.
 func (t *Tx) complete() {
 	t.Advance(proto.ToServer, Complete)
@@ -75,7 +65,7 @@ func (t *Tx) FileClose() {
 }
 
 // MIMEEvent implements mime.Sink.
-func (t *Tx) MIMEEvent(e mime.Event) { t.raise(mimeEvents[e]) }
+func (t *Tx) MIMEEvent(e mime.Event) { t.RepeatEvent(mimeEvents[e]) }
 
 // mimeEvents are the events of a mail, by mime.Event.
 var mimeEvents = [...]proto.EventID{

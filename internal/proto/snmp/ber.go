@@ -3,6 +3,8 @@ package snmp
 import (
 	"strconv"
 	"unicode/utf8"
+
+	"mirador/internal/proto/wire"
 )
 
 // Identifier octets.
@@ -15,31 +17,9 @@ const (
 	tagPDU       = 0xa0
 )
 
-// next takes the element at the start of b.
-func next(b []byte) (tag byte, body, rest []byte, ok bool) {
-	if len(b) < 2 || b[0]&0x1f == 0x1f {
-		return 0, nil, nil, false
-	}
-	n, head := int(b[1]), 2
-	if n >= 0x80 {
-		k := n & 0x7f
-		if k == 0 || k > 4 || len(b) < 2+k {
-			return 0, nil, nil, false
-		}
-		n, head = 0, 2+k
-		for _, c := range b[2:head] {
-			n = n<<8 | int(c)
-		}
-	}
-	if n < 0 || len(b)-head < n {
-		return 0, nil, nil, false
-	}
-	return b[0], b[head : head+n], b[head+n:], true
-}
-
 // take returns the content of the element with identifier want at the start of b.
 func take(b []byte, want byte) (body, rest []byte, ok bool) {
-	tag, body, rest, ok := next(b)
+	tag, body, rest, ok := wire.BER(b)
 	return body, rest, ok && tag == want
 }
 
@@ -184,7 +164,7 @@ func (t *Tx) user(b []byte) bool {
 
 // pdu reads a PDU.
 func (t *Tx) pdu(b []byte) bool {
-	tag, body, _, ok := next(b)
+	tag, body, _, ok := wire.BER(b)
 	if !ok || tag&0xe0 != tagPDU || tag&0x1f > pduReport {
 		return false
 	}
@@ -225,7 +205,7 @@ func (t *Tx) trap(b []byte) bool {
 	if _, b, ok = small(b); !ok {
 		return false
 	}
-	if _, _, b, ok = next(b); !ok {
+	if _, _, b, ok = wire.BER(b); !ok {
 		return false
 	}
 	return t.vars(b)
@@ -246,7 +226,7 @@ func (t *Tx) vars(b []byte) bool {
 		if !ok {
 			return false
 		}
-		if _, _, _, ok = next(value); !ok {
+		if _, _, _, ok = wire.BER(value); !ok {
 			return false
 		}
 		t.Vars = append(t.Vars, s)

@@ -25,3 +25,35 @@ func TestReader(t *testing.T) {
 		t.Error("text without an end")
 	}
 }
+
+func TestBER(t *testing.T) {
+	for _, c := range []struct {
+		in         string
+		hdr, total int
+		ok         bool // an element may begin here
+		body, rest string
+	}{
+		{"", 0, 0, true, "", ""},
+		{"\x30", 0, 0, true, "", ""},
+		{"\x30\x00", 2, 2, true, "", ""},
+		{"\x30\x02abc", 2, 4, true, "ab", "c"},
+		{"\x30\x02a", 2, 4, true, "", ""},
+		{"\x30\x81\x02abc", 3, 5, true, "ab", "c"},
+		{"\x30\x84\x00\x00\x00\x02abc", 6, 8, true, "ab", "c"},
+		{"\x30\x84\x00\x00", 0, 0, true, "", ""},
+		{"\x30\x84\xff\xff\xff\xffabc", 6, 6 + 0xffffffff, true, "", ""},
+		{"\x30\x80abc", 0, 0, false, "", ""},                               // indefinite
+		{"\x30\x85\x00\x00\x00\x00\x01a", 0, 0, false, "", ""},             // length of five bytes
+		{"\x1f\x02ab", 0, 0, false, "", ""}, {"\xbf", 0, 0, false, "", ""}, // high tag numbers
+	} {
+		tag, hdr, total, ok := wire.BERHead([]byte(c.in))
+		if hdr != c.hdr && total != 0 || total != c.total || ok != c.ok || total != 0 && tag != c.in[0] {
+			t.Errorf("BERHead(%x) = %#x, %d, %d, %v", c.in, tag, hdr, total, ok)
+		}
+		whole := total != 0 && total <= len(c.in)
+		_, body, rest, ok := wire.BER([]byte(c.in))
+		if string(body) != c.body || string(rest) != c.rest || ok != whole {
+			t.Errorf("BER(%x) = %q, %q, %v", c.in, body, rest, ok)
+		}
+	}
+}
