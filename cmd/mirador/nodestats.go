@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"runtime/debug"
 	"runtime/metrics"
@@ -55,6 +56,9 @@ func (n *node) Stats() *web.Stats {
 	for i := range s.Sources {
 		r := &s.Sources[i]
 		row := web.NewSource(mirror.AddrString(r.Outer), r.VNI, r.Known, r.Others)
+		if r.Endpoint != 0 {
+			row.EndpointID = fmt.Sprintf("%016x", r.Endpoint)
+		}
 		row.Packets, row.Bytes, row.Truncated, row.Duplicates, row.Alerts = r.Packets, r.Bytes, r.Truncated, r.Duplicates, r.Alerts
 		row.First, row.Last = time.Unix(0, r.First).UTC(), time.Unix(0, r.Last).UTC()
 		if r.Probes > 0 {

@@ -61,9 +61,9 @@ func (b *builder) at(r opRef) *op { return &b.lists[r.list].ops[r.op] }
 
 // hook is what follows the protocol in a rule header.
 type hook struct {
-	name  string
-	dir   proto.Dir
-	state uint8
+	name string
+	dir  proto.Dir
+	at   []uint8
 }
 
 // start reads action and protocol.
@@ -186,18 +186,38 @@ func (b *builder) hookOf(nums []uint8) error {
 	if b.r.Proto == "http" && !generalHook(h) {
 		return refuse(b.protoOffset(), "write http1 or http2", "http has no hook %s", quote(h))
 	}
-	for i, p := range b.c.table.Rows() {
+	dir, at, ok := b.hookStates(h, 0)
+	if !ok {
+		return refuse(b.protoOffset(), "", "unknown hook %s of protocol %s", quote(h), quote(b.r.Proto))
+	}
+	b.hook = hook{h, dir, at}
+	return nil
+}
+
+// neverAt is the progress of a hook in a protocol that does not have it.
+const neverAt = 255
+
+// hookStates finds the progress that hook or state name means in each protocol of the
+// rule (DNS of its own and in HTTP/2), adds past to it, and makes it a condition.
+func (b *builder) hookStates(name string, past uint8) (dir proto.Dir, at []uint8, ok bool) {
+	rows := b.c.table.Rows()
+	at = make([]uint8, len(rows)+1)
+	for i := range at {
+		at[i] = neverAt
+	}
+	for i, p := range rows {
 		if b.s.apps&appBit(proto.ID(i+1)) == 0 {
 			continue
 		}
-		if dir, state, ok := hookState(p, h); ok {
-			b.hook = hook{h, dir, state}
-			b.s.dirs &= dirBit(dir)
-			b.number = append(b.number, txTest{kind: txHook, dir: dir, hookAt: state})
-			return nil
+		if d, state, has := hookState(p, name); has && (!ok || d == dir) {
+			dir, at[i+1], ok = d, state+past, true
 		}
 	}
-	return refuse(b.protoOffset(), "", "unknown hook %s of protocol %s", quote(h), quote(b.r.Proto))
+	if ok {
+		b.s.dirs &= dirBit(dir)
+		b.number = append(b.number, txTest{kind: txHook, dir: dir, custom: &customTest{states: at}})
+	}
+	return dir, at, ok
 }
 
 // generalHook tells whether every protocol has hook h.

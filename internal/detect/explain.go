@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mirador/internal/proto"
@@ -110,7 +111,7 @@ func (s *sig) steps() []string {
 			case txEvent:
 				out = append(out, side+"event")
 			case txHook:
-				out = append(out, fmt.Sprintf("%sprogress %d", side, t.hookAt))
+				out = append(out, fmt.Sprintf("%sprogress %d", side, slices.Min(t.custom.states)))
 			case txStream:
 				chain(side+"stream", s.payload)
 			}

@@ -254,9 +254,13 @@ func (b *builder) hookFits() error {
 	if b.hook.name == "" {
 		return nil
 	}
+	apps := b.s.apps
+	if own := b.c.appBits(b.r.Proto); own != 0 {
+		apps = own // DNS in HTTP/2 has states of HTTP/2
+	}
 	fits := func(d *bufDef) error {
 		for id, row := range b.c.table.Rows() {
-			if b.s.apps&appBit(proto.ID(id+1)) == 0 {
+			if apps&appBit(proto.ID(id+1)) == 0 {
 				continue
 			}
 			f := d.field(proto.ID(id+1), b.hook.dir)
@@ -267,7 +271,7 @@ func (b *builder) hookFits() error {
 			if row.States[b.hook.dir] == nil && row.Done[b.hook.dir] == 1 {
 				at = 1 // complete with its first message
 			}
-			if at != b.hook.state {
+			if at != b.hook.at[id+1] {
 				return refuse(0, "", "%s is not of the state that the hook %s names", d.name, b.hook.name)
 			}
 		}
@@ -446,7 +450,7 @@ func sortTests(tests []txTest, b *builder) {
 		case txStream:
 			return 1 << 16
 		case txHook:
-			return int(t.hookAt)
+			return int(slices.Min(t.custom.states))
 		}
 		if t.def == nil {
 			return 0

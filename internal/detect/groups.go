@@ -505,7 +505,7 @@ func (s *sig) trigger(id proto.ID, dir proto.Dir) (at uint8, grows, ok bool) {
 		p := uint8(0)
 		switch t.kind {
 		case txHook:
-			p = t.hookAt
+			p = t.custom.states[id]
 		case txBuffer, txNumber, txCustom:
 			f := t.def.field(id, dir)
 			if f == nil && t.def.kind != bufFile {

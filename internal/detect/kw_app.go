@@ -245,10 +245,11 @@ func (t *numTest) where(s string) error {
 	return nil
 }
 
-// customTest is a compiled Custom field, or an application-layer event.
+// customTest is a compiled Custom field, an application-layer event, or a hook.
 type customTest struct {
 	match  [2][]proto.TxMatcher // by direction and protocol
 	events []int16              // by protocol; -1 none
+	states []uint8              // by protocol: progress to be reached, neverAt
 }
 
 func (b *builder) customField(name string, o *rule.Option) error {

@@ -290,21 +290,15 @@ func (k *appProtoCheck) is(id proto.ID) bool {
 // setAppState: the transaction has come as far as the named state.
 func setAppState(b *builder, o *rule.Option) error {
 	op := strings.TrimLeft(o.Value, "<>= ")
-	for i, p := range b.c.table.Rows() {
-		if b.s.apps&appBit(proto.ID(i+1)) == 0 {
-			continue
-		}
-		if dir, state, ok := hookState(p, op); ok {
-			if strings.HasPrefix(o.Value, ">") && !strings.HasPrefix(o.Value, ">=") {
-				state++
-			}
-			if strings.HasPrefix(o.Value, "<") {
-				return refuse(0, "", "states before the present one are not supported")
-			}
-			b.s.dirs &= dirBit(dir)
-			b.number = append(b.number, txTest{kind: txHook, dir: dir, hookAt: state})
-			return nil
-		}
+	past := uint8(0)
+	if strings.HasPrefix(o.Value, ">") && !strings.HasPrefix(o.Value, ">=") {
+		past = 1
 	}
-	return refuse(0, "", "unknown state %s", quote(op))
+	if _, _, ok := b.hookStates(op, past); !ok {
+		return refuse(0, "", "unknown state %s", quote(op))
+	}
+	if strings.HasPrefix(o.Value, "<") {
+		return refuse(0, "", "states before the present one are not supported")
+	}
+	return nil
 }

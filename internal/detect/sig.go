@@ -166,7 +166,6 @@ type txTest struct {
 	opt    int16 // 1 + the option it is from, for a rule to be traced
 	dir    proto.Dir
 	absent absentMode
-	hookAt uint8   // txHook: progress to be reached
 	def    *bufDef // txBuffer, txNumber, txCustom
 	ops    []op
 	num    *numTest

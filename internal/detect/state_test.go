@@ -517,6 +517,32 @@ func TestTransactionRules(t *testing.T) {
 			t.Errorf("response: %q", got)
 		}
 	})
+	t.Run("hooks of DNS in HTTP/2", func(t *testing.T) {
+		query := fields([]fakeField{{"dns.query", "", "", "s", 0, true, false}})
+		both, err := proto.NewTable([]*proto.Protocol{
+			{Name: "doh2", Transport: proto.TCP, Done: [2]uint8{2, 2}, Fields: query},
+			{Name: "dns", Transport: proto.TCP, Done: [2]uint8{1, 1}, Fields: query},
+		}, func(string) proto.Settings { return noSettings{} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := engine(t, detect.Options{Table: both},
+			`alert dns:request_complete any any -> any any (sid:1;)`,
+			`alert dns:request_complete any any -> any any (dns.query; content:"a"; sid:2;)`)
+		for _, c := range []struct {
+			app  string
+			want string // of each progress
+		}{{"dns", "|1 2"}, {"doh2", "||1 2"}} {
+			s := newSession(t, e, both, c.app)
+			tx := s.tx(map[string]string{"dns.query": "a"})
+			for at, want := range strings.Split(c.want, "|") {
+				tx.Advance(proto.ToServer, uint8(at))
+				if got := s.look(proto.ToServer); got != want {
+					t.Errorf("%s at %d: %q, want %q", c.app, at, got, want)
+				}
+			}
+		}
+	})
 	t.Run("numbers", func(t *testing.T) {
 		for _, c := range []struct {
 			body string

@@ -374,7 +374,7 @@ func (t *Trace) test(w *Worker, s *sig, x *txTest, o outcome) {
 		seen = fmt.Sprintf("%d events", len(w.tx.Base().Events))
 	case txHook:
 		what = "hook " + s.rule.Hook
-		seen = fmt.Sprintf("state %d of %d", w.tx.Base().Progress[x.dir&1], x.hookAt)
+		seen = fmt.Sprintf("state %d of %d", w.tx.Base().Progress[x.dir&1], x.custom.states[w.app])
 	case txFile:
 		what = "files"
 		seen = w.filesLook(x.dir)

@@ -467,7 +467,7 @@ func (w *Worker) evalTest(t *txTest, first int) outcome {
 		if progress == 0 && b.Progress[t.dir.Other()] > 0 {
 			return txPending // this side has not begun
 		}
-		if progress >= t.hookAt {
+		if progress >= t.custom.states[w.app] {
 			return txYes
 		}
 		return txPending

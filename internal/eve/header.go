@@ -1,6 +1,7 @@
 package eve
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"mirador/internal/mirror"
@@ -104,6 +105,7 @@ type Mirror struct {
 	VNI       uint32
 	Outer     packet.Addr // source of the outer IP header: the mirrored interface's address
 	HasOuter  bool
+	Endpoint  uint64         // of a Gateway Load Balancer, as packet.AWSGeneve has it; 0: none
 	Source    *mirror.Source // may be nil
 	Direction mirror.Direction
 	Truncated bool // the frame was cut by the session or on the way
@@ -419,6 +421,11 @@ func (w *Writer) mirror(m *Mirror) {
 			v = 4
 		}
 		w.ip("source_ip", &m.Outer, v)
+	}
+	if m.Endpoint != 0 {
+		var id [8]byte
+		binary.BigEndian.PutUint64(id[:], m.Endpoint)
+		j.Hex("endpoint_id", id[:])
 	}
 	if s := m.Source; s != nil {
 		w.str("session_id", s.SessionID)

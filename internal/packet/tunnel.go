@@ -166,7 +166,7 @@ const ClassAWS = 0x0108
 // AWSGeneve are the options a Gateway Load Balancer adds. The Has fields tell which
 // were there. AWS: "GENEVE encapsulation" of Gateway Load Balancers.
 type AWSGeneve struct {
-	Endpoint      uint64 // type 1: id of the endpoint, the hex digits after "vpce-"
+	Endpoint      uint64 // type 1: the last 16 hexadecimal digits of the id of the endpoint's network interface
 	Attachment    uint64 // type 2
 	Cookie        uint32 // type 3: the same for both directions of a flow
 	HasEndpoint   bool

@@ -211,3 +211,59 @@ func TestRepeatEvent(t *testing.T) {
 		t.Errorf("%d events are kept", len(b.Events))
 	}
 }
+
+// holed begins a transaction for each byte; a hole completes the newest.
+type holed struct {
+	c    *proto.Conn
+	last *bareTx
+}
+
+type bareTx struct{ proto.TxBase }
+
+func (p *holed) Parse(_ proto.Dir, b []byte, _ bool) (int, int, proto.Status) {
+	for range b {
+		p.last = &bareTx{}
+		p.c.NewTx(p.last)
+	}
+	return len(b), 0, proto.OK
+}
+
+func (p *holed) Gap(dir proto.Dir, _ int) bool {
+	p.last.Advance(dir, 1)
+	return true
+}
+
+// A transaction that a hole completes in a flow of which one side is seen waits for no
+// answer, as one that is completed by bytes.
+func TestOneSidedHole(t *testing.T) {
+	row := &proto.Protocol{
+		Name: "x", Transport: proto.TCP, Done: [2]uint8{1, 1},
+		Probe: func(proto.Dir, []byte, proto.Hint) proto.Match { return proto.Yes },
+		Configure: func(proto.Settings) (proto.Factory, error) {
+			return func(c *proto.Conn) proto.Parser { return &holed{c: c} }, nil
+		},
+	}
+	tab, err := proto.NewTable([]*proto.Protocol{row}, func(string) proto.Settings { return noSettings{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := proto.NewConn(tab, proto.Hint{})
+	c.OneSided = true
+	c.Feed(proto.ToServer, []byte("x"), 0, false)
+	tx := c.Txs[0].Base()
+	look := func() {
+		c.AfterDetect(proto.ToServer)
+		c.AfterDetect(proto.ToClient)
+		tx.Logged = tx.Loggable()
+		c.Clean(false)
+	}
+	look()
+	if len(c.Awake()) != 0 {
+		t.Fatal("a transaction without news does not sleep")
+	}
+	c.Gap(proto.ToServer, 10)
+	look()
+	if !tx.Logged || len(c.Txs) != 0 {
+		t.Errorf("logged %v, %d transactions are left", tx.Logged, len(c.Txs))
+	}
+}

@@ -20,11 +20,13 @@ type WorkerSnapshot struct {
 	Turn     uint64      // how often Sources were refreshed
 }
 
-// SourceRow is the account of one mirror source: an outer address with a VNI.
+// SourceRow is the account of one mirror source: an outer address with a VNI, and behind
+// a Gateway Load Balancer the endpoint's id (0: none).
 type SourceRow struct {
-	Outer packet.Addr
-	VNI   uint32
-	Known *mirror.Source // nil when the sources file does not name it
+	Outer    packet.Addr
+	VNI      uint32
+	Endpoint uint64
+	Known    *mirror.Source // nil when the sources file does not name it
 	// Others marks the row of all sources beyond MaxSources.
 	Others bool
 
@@ -57,7 +59,7 @@ func (n *lane) publishLocked(t int64) {
 func (w *Worker) Sources() []SourceRow {
 	rows := make([]SourceRow, 0, len(w.sources.list)+1)
 	add := func(s *source, others bool) {
-		rows = append(rows, SourceRow{Outer: s.key.addr, VNI: s.key.vni, Known: s.known, Others: others,
+		rows = append(rows, SourceRow{Outer: s.key.addr, VNI: s.key.vni, Endpoint: s.key.endpoint, Known: s.known, Others: others,
 			Packets: s.packets, Bytes: s.bytes, Truncated: s.truncated, Duplicates: s.dups, Alerts: s.alerts,
 			First: s.first, Last: s.last, Probe: s.probe, Probes: s.probes, ProbeAt: s.probeAt})
 	}
@@ -202,8 +204,8 @@ func addCounters(sum, w []Counter) []Counter {
 	return sum
 }
 
-// mergeSources adds up the rows that workers have of one source, ordered by VNI and
-// address.
+// mergeSources adds up the rows that workers have of one source, ordered by VNI,
+// address and endpoint.
 func mergeSources(workers []*WorkerSnapshot) []SourceRow {
 	type key struct {
 		sourceKey
@@ -213,7 +215,7 @@ func mergeSources(workers []*WorkerSnapshot) []SourceRow {
 	var rows []SourceRow
 	for _, w := range workers {
 		for _, r := range w.Sources {
-			k := key{sourceKey{r.Outer, r.VNI}, r.Others}
+			k := key{sourceKey{r.Outer, r.VNI, r.Endpoint}, r.Others}
 			i, ok := at[k]
 			if !ok {
 				at[k] = len(rows)
@@ -238,7 +240,10 @@ func mergeSources(workers []*WorkerSnapshot) []SourceRow {
 		if a.VNI != b.VNI {
 			return a.VNI < b.VNI
 		}
-		return string(a.Outer[:]) < string(b.Outer[:])
+		if a.Outer != b.Outer {
+			return string(a.Outer[:]) < string(b.Outer[:])
+		}
+		return a.Endpoint < b.Endpoint
 	})
 	return rows
 }

@@ -5,14 +5,17 @@ import (
 	"mirador/internal/packet"
 )
 
-// MaxSources bounds the (outer address, VNI) pairs a worker accounts for one by
-// one; what comes from further ones is counted in one common row. A VPC account
+// MaxSources bounds the sources (outer address, VNI, endpoint) that a worker accounts for
+// one by one; what comes from further ones is counted in one common row. A VPC account
 // may have 10,000 sessions.
 const MaxSources = 16384
 
+// sourceKey tells sources apart. The endpoint is that of a Gateway Load Balancer, 0
+// without one: VPCs may have the same addresses, and sessions the same VNI.
 type sourceKey struct {
-	addr packet.Addr
-	vni  uint32
+	addr     packet.Addr
+	vni      uint32
+	endpoint uint64
 }
 
 // source is what a worker knows of one mirror source: who it is, and what came.
@@ -55,9 +58,8 @@ func newSources(t *mirror.SourceTable) *sources {
 	return &sources{table: t, byKey: map[sourceKey]*source{}}
 }
 
-// get returns the source for an outer address and VNI, making it when new.
-func (s *sources) get(addr packet.Addr, vni uint32, now int64) *source {
-	k := sourceKey{addr, vni}
+// get returns the source for k, making it when new.
+func (s *sources) get(k sourceKey, now int64) *source {
 	if s.last != nil && s.last.key == k {
 		return s.last
 	}

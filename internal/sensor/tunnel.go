@@ -10,7 +10,7 @@ import (
 // GENEVE with VXLAN inside. It sets w.tunnel to the first layer inside it, so
 // that the outer packets are not processed. ok tells that the frame is to be
 // dropped, and why.
-func (w *Worker) takeTunnelOff() (Drop, bool) {
+func (w *Worker) takeTunnelOff(a *arrival) (Drop, bool) {
 	l := w.layers
 	i := 0
 	for i+1 < len(l) && l[i+1].Source == packet.FromTunnelGENEVE {
@@ -21,14 +21,14 @@ func (w *Worker) takeTunnelOff() (Drop, bool) {
 		w.outer(o.Src, o.Dst, o.SrcPort, o.DstPort)
 		w.tunnelBuf.Depth = i
 		w.tunnel = i + 1
-		return w.attribute(o.Src, l[i+1].VNI, o.Time)
+		return w.attribute(sourceKey{o.Src, l[i+1].VNI, w.endpoint(a, i)}, o.Time)
 	}
 	if i > 0 && l[i].HasEther {
 		// GENEVE with Ethernet inside: a tunnel, without VXLAN.
 		o := &l[i-1]
 		w.outer(o.Src, o.Dst, o.SrcPort, o.DstPort)
 		w.tunnel = i
-		return w.attribute(o.Src, l[i].VNI, o.Time)
+		return w.attribute(sourceKey{o.Src, l[i].VNI, w.endpoint(a, i)}, o.Time)
 	}
 	return 0, false
 }
@@ -41,15 +41,35 @@ func (w *Worker) takeHeaderOff(a *arrival) (drop Drop, dropped bool) {
 	case a.link == packet.LinkVXLAN && first.Source != packet.FromTunnelVXLAN:
 		return DropVXLAN, true
 	case a.link == packet.LinkVXLAN:
-		return w.attribute(a.src, first.VNI, a.time)
+		return w.attribute(sourceKey{a.src, first.VNI, 0}, a.time)
 	case first.Source != packet.FromTunnelGENEVE:
 		return DropGENEVE, true
 	}
-	if drop, dropped = w.takeTunnelOff(); !dropped && w.mirrored == nil {
+	if drop, dropped = w.takeTunnelOff(a); !dropped && w.mirrored == nil {
 		// GENEVE straight around the mirrored packet.
-		return w.attribute(a.src, first.VNI, a.time)
+		return w.attribute(sourceKey{a.src, first.VNI, w.endpoint(a, 0)}, a.time)
 	}
 	return drop, dropped
+}
+
+// endpoint returns the Gateway Load Balancer endpoint that the GENEVE header around layer
+// i names, 0 when there is none.
+func (w *Worker) endpoint(a *arrival, i int) uint64 {
+	var b []byte
+	switch {
+	case i > 0:
+		o := &w.layers[i-1]
+		b = o.Data[o.Payload:o.PayloadEnd]
+	case a.link == packet.LinkGENEVE:
+		b = a.data
+	default:
+		return 0
+	}
+	g, ok := packet.ParseGENEVE(b)
+	if !ok {
+		return 0
+	}
+	return g.AWS().Endpoint
 }
 
 // outer notes the outer packet's addresses for the records of this frame.
@@ -64,14 +84,14 @@ func (w *Worker) outer(src, dst packet.Addr, srcPort, dstPort uint16) {
 
 // attribute finds the source of the frame, counts it there, and applies the
 // allow-lists and the de-duplication.
-func (w *Worker) attribute(outer packet.Addr, vni uint32, t int64) (Drop, bool) {
-	if w.opt.AllowSource != nil && !w.opt.AllowSource(outer) {
+func (w *Worker) attribute(k sourceKey, t int64) (Drop, bool) {
+	if w.opt.AllowSource != nil && !w.opt.AllowSource(k.addr) {
 		return DropSource, true
 	}
-	if w.opt.AllowVNI != nil && !w.opt.AllowVNI(vni) {
+	if w.opt.AllowVNI != nil && !w.opt.AllowVNI(k.vni) {
 		return DropVNI, true
 	}
-	src := w.sources.get(outer, vni, t)
+	src := w.sources.get(k, t)
 	w.mirrored = src
 	p := &w.layers[w.tunnel]
 	src.packets++
@@ -98,7 +118,7 @@ func (w *Worker) mirrorOf(s *source, p *packet.Parsed) *eve.Mirror {
 	if s.known != nil {
 		m.Direction = s.known.Direction(p)
 	}
-	m.Outer, m.HasOuter = s.key.addr, true
+	m.Outer, m.HasOuter, m.Endpoint = s.key.addr, true, s.key.endpoint
 	return m
 }
 
@@ -107,6 +127,6 @@ func (w *Worker) mirrorOfFlow(e *entry) *eve.Mirror {
 	s := e.V.src
 	m := &w.mirrorBuf
 	*m = eve.Mirror{VNI: s.key.vni, Source: s.known, Truncated: e.V.trunc, Dup: s.dups > 0, Direction: mirror.DirectionUnknown}
-	m.Outer, m.HasOuter = s.key.addr, true
+	m.Outer, m.HasOuter, m.Endpoint = s.key.addr, true, s.key.endpoint
 	return m
 }

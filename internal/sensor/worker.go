@@ -320,7 +320,7 @@ func (w *Worker) stations(a *arrival) (drop Drop, dropped bool) {
 	case a.socket:
 		drop, dropped = w.takeHeaderOff(a)
 	case w.opt.Mirror:
-		drop, dropped = w.takeTunnelOff()
+		drop, dropped = w.takeTunnelOff(a)
 	}
 	if dropped {
 		return drop, true

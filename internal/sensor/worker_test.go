@@ -2,6 +2,7 @@ package sensor_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -329,6 +330,51 @@ func TestUDPEnd(t *testing.T) {
 		}
 		if got := strings.Count(sink.String(), `"event_type":"asks"`); got != map[bool]int{true: 1}[answered] {
 			t.Errorf("answered %v: %d records\n%s", answered, got, sink.String())
+		}
+	}
+}
+
+// TestEndpoints: behind a Gateway Load Balancer, sessions of two VPCs with the same
+// addresses and the same VNI are two sources, told apart by the endpoint, in frames and
+// from sockets.
+func TestEndpoints(t *testing.T) {
+	inner := pkttest.Frame("eth ip 10.0.0.1 10.0.0.2 udp 40000 53 | boo")
+	vxlan := pkttest.MirrorIP(inner, 1169)
+	for _, socket := range []bool{false, true} {
+		o, out := workerOptions(t, `alert udp any any -> any 53 (msg:"boo"; content:"boo"; sid:1;)`)
+		w := startWorker(t, o)
+		for i, endpoint := range []uint64{0x0a1b2c3d4e5f6071, 0x0a1b2c3d4e5f6072, 0x0a1b2c3d4e5f6071} {
+			frame := pkttest.GWLB(vxlan, endpoint, 2, 3)
+			if socket {
+				w.Datagram(packet.LinkGENEVE, packet.AddrFrom4([4]byte{10, 9, 9, 9}), packet.Addr{}, 60000, 6081, frame[42:], len(frame)-42, int64(1e18+i*1e9))
+			} else {
+				w.Frame(packet.LinkEthernet, frame, len(frame), int64(1e18+i*1e9))
+			}
+		}
+		if err := w.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		rows := w.Sources()
+		if len(rows) != 2 || rows[0].Endpoint != 0x0a1b2c3d4e5f6071 || rows[0].Packets != 2 || rows[1].Endpoint != 0x0a1b2c3d4e5f6072 || rows[1].Packets != 1 {
+			t.Errorf("sources %+v", rows)
+		}
+		var got []string
+		for line := range bytes.Lines(out.Bytes()) {
+			var r struct {
+				Type   string `json:"event_type"`
+				Mirror struct {
+					Endpoint string `json:"endpoint_id"`
+				} `json:"mirror"`
+			}
+			if err := json.Unmarshal(line, &r); err != nil {
+				t.Fatal(err)
+			}
+			if r.Type == "alert" {
+				got = append(got, r.Mirror.Endpoint)
+			}
+		}
+		if want := "0a1b2c3d4e5f6071 0a1b2c3d4e5f6072 0a1b2c3d4e5f6071"; strings.Join(got, " ") != want {
+			t.Errorf("endpoints of alerts %q, want %q", got, want)
 		}
 	}
 }

@@ -182,10 +182,11 @@ type Memory struct {
 	Limit int64  `json:"limit,omitempty"`
 }
 
-// Source is the account of one (outer address, VNI).
+// Source is the account of one (outer address, VNI, endpoint).
 type Source struct {
 	Outer      string    `json:"outer"`
 	VNI        uint32    `json:"vni"`
+	EndpointID string    `json:"endpoint_id,omitempty"` // of a Gateway Load Balancer, as EVE shows it
 	Known      bool      `json:"known"`
 	SessionID  string    `json:"session_id,omitempty"`
 	ENI        string    `json:"eni,omitempty"`
