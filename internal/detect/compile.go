@@ -240,6 +240,11 @@ func (c *compiler) finish() (*Engine, *Report) {
 		for _, t := range s.tx {
 			e.maxTx = max(e.maxTx, len(t))
 		}
+		if s.kind == kindStream || s.kind == kindPacketStream || s.flag&sigStreamInTx != 0 {
+			for d := range proto.Dir(2) {
+				e.needs.raw[d] = e.needs.raw[d] || s.dirs&dirBit(d) != 0
+			}
+		}
 	}
 	slices.SortFunc(c.rules, func(a, b *Rule) int { return cmp.Compare(a.s.num, b.s.num) })
 	e.rules = c.rules

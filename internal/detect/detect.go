@@ -137,6 +137,9 @@ type Engine struct {
 // needs says which stations have to do work for these rules.
 type needs struct {
 	md5, sha1, sha256, magic, store bool
+	// raw: windows of the stream, by direction. Without rules for them there are none,
+	// as for Suricata: a packet without a payload then has no bytes.
+	raw [2]bool
 }
 
 // Needs tells what files must carry for the rules: hashes, magic, storing.

@@ -75,7 +75,7 @@ func (w *Worker) preparePacket() {
 	if len(w.payload) > 0 {
 		m |= hasPayload
 	}
-	if p.HasRaw && len(p.Raw) > 0 {
+	if p.HasRaw && len(p.Raw) > 0 && w.e.needs.raw[p.Dir&1] {
 		m |= hasPayload
 		if !p.NoPayloadInspect {
 			m |= hasStream

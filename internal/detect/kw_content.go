@@ -437,11 +437,14 @@ func setDsize(b *builder, o *rule.Option) error {
 
 type dsizeCheck struct{ u rule.Uint }
 
-// match compares the packet's size. A size above 0 asks for bytes to look at, in the
-// packet or in the stream; size 0 for none in either.
+// match compares the packet's size. In rules for packets a size above 0 asks for bytes to
+// look at, in the packet or in the stream; size 0 for none in either.
 func (k *dsizeCheck) match(w *Worker) bool {
 	if w.p.Pseudo {
 		return false
+	}
+	if w.tx != nil {
+		return k.u.Match(uint64(w.size))
 	}
 	switch k.u.Op {
 	case rule.UintEq:

@@ -147,7 +147,7 @@ func TestFlowKeywords(t *testing.T) {
 		{"stream-event:reassembly_seq_gap;", func(p *detect.Packet) { p.StreamEvents = []uint16{1} }, true},
 		{"stream-event:reassembly_seq_gap;", func(p *detect.Packet) { p.StreamEvents = []uint16{0} }, false},
 		{"dsize:0;", func(*detect.Packet) {}, true},
-		{"dsize:0;", func(p *detect.Packet) { p.HasRaw, p.Raw, p.StreamAdded = true, []byte("x"), true }, false},
+		{"dsize:0;", func(p *detect.Packet) { p.HasRaw, p.Raw, p.StreamAdded = true, []byte("x"), true }, true},
 	} {
 		if got := one(t, "tcp", c.body, tcpPacket(""), c.set); got != c.want {
 			t.Errorf("%s = %v, want %v", c.body, got, c.want)
@@ -348,6 +348,31 @@ func TestProtocolAtFlowEnd(t *testing.T) {
 		p.Pseudo, p.FlowEnd, p.Again = true, true, c.again
 		if got := sids(s.w.Inspect(p)); got != c.want {
 			t.Errorf("direction %d, again %v: %q, want %q", c.dir, c.again, got, c.want)
+		}
+	}
+}
+
+// A packet without a payload that shows a window of the stream has bytes, when a rule
+// looks at windows of its direction. Rules for transactions look at the packet alone.
+func TestSizeBesideStream(t *testing.T) {
+	tab := fakeTable(t)
+	for _, c := range []struct {
+		name, rule, want string
+	}{
+		{"no rule for the stream", `alert tcp any any -> any any (msg:"x"; flags:S; sid:9;)`, "1 2"},
+		{"for the other direction", `alert tcp any any -> any any (flow:to_client; content:"abc"; sid:9;)`, "1 2"},
+		{"for this one", `alert tcp any any -> any any (flow:to_server; content:"abc"; sid:9;)`, "2"},
+	} {
+		e := engine(t, detect.Options{Table: tab}, c.rule,
+			`alert tcp any any -> any any (dsize:0; sid:1;)`,
+			`alert http1:request_line any any -> any any (dsize:0; sid:2;)`)
+		s := newSession(t, e, tab, "http")
+		tx := s.tx(map[string]string{"http.uri": "/a"})
+		tx.Progress[0] = atLine
+		p := s.fill(proto.ToServer, tcpPacket(""))
+		p.HasRaw, p.Raw, p.StreamAdded = true, []byte("x"), true
+		if got := sids(s.w.Inspect(p)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }
