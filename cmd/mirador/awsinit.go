@@ -37,7 +37,7 @@ sensors, VPCs with how many interfaces they have, and the choices there are.`,
 			}
 			text, err := setup.InitSpec(w, o)
 			if err != nil {
-				return fail(exitUsage, "mirador aws init --help", "%w", err)
+				return fail(exitUsage, "mirador aws init without --sensor and --select shows what there is", "%w", err)
 			}
 			_, err = fmt.Fprint(c.OutOrStdout(), text)
 			f.told(c.ErrOrStderr(), client)

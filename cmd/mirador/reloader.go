@@ -199,7 +199,7 @@ func (l *loaded) report(log *slog.Logger) {
 		log.Warn("more rules refused", "count", shown-few, "hint", "mirador rules check FILE shows all")
 	}
 	if r.Loaded == 0 {
-		log.Warn("no rules: there will be events and no alerts", "hint", "set rules.files")
+		log.Warn("no rules: there will be events and no alerts", "hint", "set rules.files, or give --rules")
 	}
 	if len(l.restart) > 0 {
 		log.Warn("changed settings that need a restart", "settings", strings.Join(l.restart, " "))

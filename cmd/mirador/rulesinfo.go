@@ -75,6 +75,7 @@ line and column.
 // rulesExplainCommand tells how the engine looks for a rule.
 func rulesExplainCommand() *cobra.Command {
 	p := &engineParams{}
+	format := "text"
 	c := &cobra.Command{
 		Use:     "explain SID --rules FILE",
 		Short:   "tell how the engine looks for a rule",
@@ -88,16 +89,16 @@ func rulesExplainCommand() *cobra.Command {
 			if len(p.rules) == 0 {
 				return fail(exitUsage, "mirador rules explain SID --rules FILE", "no rule file given")
 			}
+			if format != "text" && format != "json" {
+				return fail(exitUsage, "use -o text or json", "output %q is not understood", format)
+			}
 			e, err := buildEngine(p)
 			if err != nil {
 				return err
 			}
 			for _, r := range e.detect.Rules() {
 				if uint64(r.SID) == sid {
-					enc := json.NewEncoder(c.OutOrStdout())
-					enc.SetEscapeHTML(false)
-					enc.SetIndent("", "  ")
-					return enc.Encode(e.detect.Explain(r))
+					return printExplained(c.OutOrStdout(), e.detect.Explain(r), r.Msg, format)
 				}
 			}
 			for _, x := range e.problems {
@@ -109,7 +110,41 @@ func rulesExplainCommand() *cobra.Command {
 		},
 	}
 	engineFlags(c, p)
+	c.Flags().StringVarP(&format, "output", "o", format, "text or json")
 	return c
+}
+
+// printExplained prints how the engine looks for a rule.
+func printExplained(w io.Writer, x detect.Explained, msg, format string) error {
+	if format == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(x)
+	}
+	fmt.Fprintf(w, "rule %d  %s\n", x.SID, msg)
+	fmt.Fprintf(w, "type       %s, %s\n", x.Type, map[string]string{"toserver": "to the server", "toclient": "to the client", "both": "both directions"}[x.Dirs])
+	fmt.Fprintf(w, "looked at  %s\n", x.When)
+	prefilter := "none: each of these is looked at"
+	if x.FastBuffer != "" {
+		prefilter = fmt.Sprintf("%q in %s", x.FastPattern, x.FastBuffer)
+		if x.FastNocase {
+			prefilter += ", in any case"
+		}
+	}
+	fmt.Fprintf(w, "prefilter  %s\n", prefilter)
+	for i, s := range x.Steps {
+		name := ""
+		if i == 0 {
+			name = "then"
+		}
+		fmt.Fprintf(w, "%-9s  %s\n", name, s)
+	}
+	fmt.Fprintf(w, "cost       %s on traffic that it does not match\n", x.Cost)
+	for _, n := range x.Notes {
+		fmt.Fprintf(w, "note       %s\n", n)
+	}
+	return nil
 }
 
 // engineFlags adds the flags that say which rules and settings to load.

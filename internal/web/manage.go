@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -36,6 +37,10 @@ func ManagementHandler(s Sensor, o Options) http.Handler {
 		&collector{s: s, suricata: o.SuricataNames})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, index)
+	})
 	mux.HandleFunc("GET "+StatusPath, func(w http.ResponseWriter, r *http.Request) { answerStatus(w, r, s.Status()) })
 	mux.HandleFunc("GET /api/v1/stats", func(w http.ResponseWriter, r *http.Request) {
 		st := s.Stats()
@@ -49,6 +54,15 @@ func ManagementHandler(s Sensor, o Options) http.Handler {
 	// that it points here, to read anything.
 	return localOnly(http.NewCrossOriginProtection().Handler(mux))
 }
+
+// index says to whoever opens the address what there is.
+const index = `Mirador's management listener.
+
+GET  /metrics            for Prometheus
+GET  /api/v1/stats       everything, in JSON; mirador status shows it
+GET  /api/2.0/status     may packets be sent here
+POST /api/v1/reload      new rules, sources and settings; mirador reload does it
+`
 
 func answerReload(w http.ResponseWriter, r *http.Request, s Sensor) {
 	discard(r)

@@ -197,6 +197,23 @@ func TestStats(t *testing.T) {
 
 // Every metric has the names and labels that are documented, no label says what a
 // stranger chose, and no name comes twice with different labels.
+// The listener says what it has, at / and nowhere else.
+func TestIndex(t *testing.T) {
+	h := web.ManagementHandler(full(), web.Options{})
+	text := body(t, ask(t, h, "GET", "/", nil))
+	for _, path := range []string{"/metrics", "/api/v1/stats", "/api/2.0/status"} {
+		if !strings.Contains(text, path) {
+			t.Errorf("the index does not name %s", path)
+		}
+		if r := ask(t, h, "GET", path, nil); r.StatusCode != http.StatusOK {
+			t.Errorf("%s, which the index names, answers %s", path, r.Status)
+		}
+	}
+	if r := ask(t, h, "GET", "/nothing", nil); r.StatusCode != http.StatusNotFound {
+		t.Errorf("/nothing answers %s", r.Status)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	for _, suricata := range []bool{false, true} {
 		text := body(t, ask(t, web.ManagementHandler(full(), web.Options{SuricataNames: suricata}), "GET", "/metrics", nil))
@@ -275,7 +292,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// The management listener has no pages, and ends with Close.
+// The management listener ends with Close.
 func TestManagementListener(t *testing.T) {
 	s := web.ServeManagement(listen(t), full(), web.Options{})
 	r, err := http.Get("http://" + s.Addr().String() + "/")
@@ -283,7 +300,7 @@ func TestManagementListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Body.Close()
-	if r.StatusCode != 404 {
+	if r.StatusCode != http.StatusOK {
 		t.Errorf("status %d", r.StatusCode)
 	}
 	if err := s.Close(); err != nil {
