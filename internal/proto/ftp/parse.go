@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
 )
 
 // parser follows one control connection.
@@ -23,16 +24,15 @@ type parser struct {
 
 // direction is where the reading of lines stands.
 type direction struct {
-	scanned int  // bytes at the front known to have no line end
-	discard bool // the rest of a line is passed over
-	unsure  bool // the next line may be the rest of one
+	wire.Lines
+	unsure bool // the next line may be the rest of one
 }
 
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
 	var last *Tx // that got the last reply
 	for used < len(data) && !p.tls {
-		line, n, long, more := p.line(dir, data[used:])
+		line, n, long, more := p.dirs[dir].Next(data[used:], p.opt.maxLine)
 		used += n
 		if more {
 			need = len(data) - used + 1
@@ -41,9 +41,9 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 		switch {
 		case line == nil:
 		case dir == proto.ToServer:
-			p.request(line, long)
+			p.request(bytes.TrimSuffix(line, []byte("\n")), long)
 		default:
-			last = p.response(line, long, last)
+			last = p.response(bytes.TrimSuffix(line, []byte("\n")), long, last)
 		}
 	}
 	if eof {
@@ -66,33 +66,6 @@ func (p *parser) Gap(dir proto.Dir, _ int) bool {
 		p.cmd, p.port = cmdNone, 0
 	}
 	return true
-}
-
-// line cuts the next line off data: without its end, at most maxLine bytes. more tells
-// that its end has not come; a line without an end does not count.
-func (p *parser) line(dir proto.Dir, data []byte) (line []byte, used int, long, more bool) {
-	d := &p.dirs[dir]
-	if d.discard {
-		i := bytes.IndexByte(data, '\n')
-		if i < 0 {
-			return nil, len(data), false, false
-		}
-		d.discard = false
-		return nil, i + 1, false, false
-	}
-	window := data[:min(len(data), p.opt.maxLine)]
-	from := min(d.scanned, len(window))
-	i := bytes.IndexByte(window[from:], '\n')
-	switch {
-	case i >= 0:
-		d.scanned = 0
-		return window[:from+i], from + i + 1, from+i+1 >= p.opt.maxLine, false
-	case len(data) >= p.opt.maxLine:
-		d.scanned, d.discard = 0, true
-		return window, len(window), true, false
-	}
-	d.scanned = len(data)
-	return nil, 0, false, true
 }
 
 // trim takes white space off the end of b.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"mirador/internal/proto"
+	"mirador/internal/proto/wire"
 )
 
 // parser follows one session.
@@ -23,15 +24,14 @@ type parser struct {
 
 // direction is where the reading of lines stands.
 type direction struct {
-	scanned int  // bytes at the front known to have no line end
-	discard bool // the rest of a line is passed over
-	unsure  bool // the next line may be the rest of one
+	wire.Lines
+	unsure bool // the next line may be the rest of one
 }
 
 // Parse implements proto.Parser.
 func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st proto.Status) {
 	for used < len(data) && !p.tls {
-		line, n, more := p.line(dir, data[used:])
+		line, n, _, more := p.dirs[dir].Next(data[used:], MaxLine)
 		used += n
 		if more {
 			need = len(data) - used + 1
@@ -63,33 +63,6 @@ func (p *parser) Gap(dir proto.Dir, _ int) bool {
 		}
 	}
 	return true
-}
-
-// line cuts the next line off data, with its end; of a long one only the first MaxLine
-// bytes. more tells that its end has not come; a line without an end does not count.
-func (p *parser) line(dir proto.Dir, data []byte) (line []byte, used int, more bool) {
-	d := &p.dirs[dir]
-	if d.discard {
-		i := bytes.IndexByte(data, '\n')
-		if i < 0 {
-			return nil, len(data), false
-		}
-		d.discard = false
-		return nil, i + 1, false
-	}
-	window := data[:min(len(data), MaxLine)]
-	from := min(d.scanned, len(window))
-	i := bytes.IndexByte(window[from:], '\n')
-	switch {
-	case i >= 0:
-		d.scanned = 0
-		return window[:from+i+1], from + i + 1, false
-	case len(data) >= MaxLine:
-		d.scanned, d.discard = 0, true
-		return window, len(window), false
-	}
-	d.scanned = len(data)
-	return nil, 0, true
 }
 
 // trim takes the end off a line.

@@ -5,6 +5,7 @@ import (
 
 	"mirador/internal/proto"
 	"mirador/internal/proto/mime"
+	"mirador/internal/proto/wire"
 )
 
 // kind is what a command asks for, as far as its reply matters.
@@ -60,9 +61,8 @@ type parser struct {
 
 // direction is where the reading of lines stands.
 type direction struct {
-	scanned int  // bytes at the front known to have no line end
-	discard bool // the rest of a line is passed over
-	spoke   bool // bytes of this direction have come
+	wire.Lines
+	spoke bool // bytes of this direction have come
 }
 
 func newParser(c *proto.Conn, o *options) *parser {
@@ -119,7 +119,7 @@ func (p *parser) Parse(dir proto.Dir, data []byte, eof bool) (used, need int, st
 // replies cannot be matched any more when some are missing.
 func (p *parser) Gap(dir proto.Dir, n int) bool {
 	d := &p.dirs[dir]
-	d.scanned = 0
+	d.Scanned = 0
 	switch {
 	case dir == proto.ToServer && p.chunk > uint64(n):
 		p.chunk -= uint64(n)
@@ -135,7 +135,7 @@ func (p *parser) Gap(dir proto.Dir, n int) bool {
 	}
 	// What follows is the rest of some line; in a header it cannot be told of which.
 	p.first = false
-	d.discard = p.inHeader()
+	d.Discard = p.inHeader()
 	return true
 }
 
@@ -170,37 +170,6 @@ func (p *parser) end(dir proto.Dir) {
 // switched tells whether the flow has been handed to another protocol.
 func (p *parser) switched(dir proto.Dir) bool { return p.tls && dir == proto.ToClient }
 
-// line cuts the next line off data: with its end, at most MaxLine bytes. more tells
-// that its end has not come; a line without an end does not count.
-func (p *parser) line(dir proto.Dir, data []byte) (line []byte, used int, long, more bool) {
-	d := &p.dirs[dir]
-	if d.discard {
-		i := bytes.IndexByte(data, '\n')
-		if i < 0 {
-			return nil, len(data), false, false
-		}
-		d.discard = false
-		return nil, i + 1, false, false
-	}
-	window := data[:min(len(data), MaxLine)]
-	i := bytes.IndexByte(window[min(d.scanned, len(window)):], '\n')
-	if i >= 0 {
-		i += min(d.scanned, len(window))
-	}
-	switch {
-	case i >= 0 && i < MaxLine-1:
-		d.scanned = 0
-		return data[:i+1], i + 1, false, false
-	case i >= 0 || len(data) >= MaxLine:
-		// Cut: what is behind the limit does not count.
-		d.scanned = 0
-		d.discard = i < 0
-		return window, len(window), true, false
-	}
-	d.scanned = len(data)
-	return nil, 0, false, true
-}
-
 // trim takes the end off a line.
 func trim(line []byte) []byte {
 	if n := len(line); n > 0 && line[n-1] == '\n' {
@@ -214,7 +183,7 @@ func trim(line []byte) []byte {
 
 // commandLine reads one command.
 func (p *parser) commandLine(data []byte, off uint64) (used int, more bool) {
-	line, used, long, more := p.line(proto.ToServer, data)
+	line, used, long, more := p.dirs[proto.ToServer].Next(data, MaxLine)
 	if line == nil {
 		return used, more
 	}
@@ -377,7 +346,7 @@ func (p *parser) dataCommand(t *Tx) kind {
 // startData begins to read the data of t.
 func (p *parser) startData(t *Tx) {
 	p.data, p.first, p.framing = t, true, false
-	p.dirs[proto.ToServer].scanned = 0 // lines of data may end in CR alone
+	p.dirs[proto.ToServer].Scanned = 0 // lines of data may end in CR alone
 	t.Advance(proto.ToServer, Data)
 	t.Advance(proto.ToClient, Data)
 	if p.opt.raw {
@@ -487,9 +456,9 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 	}
 	var line []byte
 	ends := true
-	if d.discard || p.inHeader() {
+	if d.Discard || p.inHeader() {
 		var long bool
-		if line, used, long, more = p.line(proto.ToServer, data); line == nil {
+		if line, used, long, more = p.dirs[proto.ToServer].Next(data, MaxLine); line == nil {
 			return used, more
 		}
 		if long {
@@ -499,7 +468,7 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 	} else if line, ends = d.bodyLine(data, eof); line == nil {
 		return 0, true
 	} else {
-		d.scanned, used = 0, len(line)
+		d.Scanned, used = 0, len(line)
 	}
 	if p.first && isDot(line) && (ends || eof) {
 		p.endData(t, off+uint64(used))
@@ -524,9 +493,9 @@ func (p *parser) dataLine(data []byte, off uint64, eof bool) (used int, more boo
 // line is nil when more is needed.
 func (d *direction) bodyLine(data []byte, eof bool) (line []byte, ends bool) {
 	window := data[:min(len(data), MaxLine)]
-	i, n := lineEnd(window, min(d.scanned, len(window))) // no line ends before that
+	i, n := lineEnd(window, min(d.Scanned, len(window))) // no line ends before that
 	if i >= 0 {
-		d.scanned = i
+		d.Scanned = i
 		switch {
 		case i+1 < len(data) && data[i+1] == '\n':
 			return data[:i+2], true
@@ -544,7 +513,7 @@ func (d *direction) bodyLine(data []byte, eof bool) (line []byte, ends bool) {
 	case eof:
 		return data, false
 	}
-	d.scanned = len(data)
+	d.Scanned = len(data)
 	return nil, false
 }
 

@@ -8,7 +8,7 @@ import (
 
 // replyLine reads one line of a reply.
 func (p *parser) replyLine(data []byte, off uint64) (used int, more, ok bool) {
-	line, used, long, more := p.line(proto.ToClient, data)
+	line, used, long, more := p.dirs[proto.ToClient].Next(data, MaxLine)
 	if line == nil {
 		return used, more, true
 	}

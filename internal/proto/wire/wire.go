@@ -1,4 +1,4 @@
-// Package wire reads numbers and fields of binary protocols.
+// Package wire reads what protocols have in common: numbers and fields, BER, lines.
 package wire
 
 import (

@@ -57,3 +57,26 @@ func TestBER(t *testing.T) {
 		}
 	}
 }
+
+func TestLines(t *testing.T) {
+	type step struct {
+		data, line string
+		used       int
+		long, more bool
+	}
+	for _, c := range [][]step{
+		{{"ab\ncd", "ab\n", 3, false, false}, {"cd", "", 0, false, true}, {"cd\r\n", "cd\r\n", 4, false, false}},
+		{{"\n", "\n", 1, false, false}, {"", "", 0, false, true}},
+		{{"1234567\n", "1234567\n", 8, true, false}, {"x\n", "x\n", 2, false, false}},
+		{{"12345678", "12345678", 8, true, false}, {"90", "", 2, false, false}, {"9\nx\n", "", 2, false, false}, {"x\n", "x\n", 2, false, false}},
+		{{"1234", "", 0, false, true}, {"12345678\n", "12345678", 8, true, false}, {"\n", "", 1, false, false}},
+	} {
+		var l wire.Lines
+		for i, s := range c {
+			line, used, long, more := l.Next([]byte(s.data), 8)
+			if string(line) != s.line || (line == nil) != (s.line == "") || used != s.used || long != s.long || more != s.more {
+				t.Errorf("step %d: Next(%q) = %q, %d, %v, %v", i, s.data, line, used, long, more)
+			}
+		}
+	}
+}
