@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -305,7 +306,11 @@ func (f *mirrorFlags) plan(w *mirrorWant, name string, sender agent.Sender) (*ag
 		mtu := t.MTU
 		for _, a := range t.Addrs {
 			o.Outer6 = o.Outer6 || a.Is6()
-			if m := agent.PathMTU(a); m > 0 && (mtu == 0 || m < mtu) {
+			m := agent.PathMTU(a)
+			if m == 0 && runtime.GOOS == "linux" {
+				notes = append(notes, fmt.Sprintf("no way leads to target %s", a))
+			}
+			if m > 0 && (mtu == 0 || m < mtu) {
 				mtu = m
 			}
 		}

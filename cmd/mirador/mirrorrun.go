@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -184,9 +185,18 @@ func (n *mirrorNode) found(err error) {
 		s.since = old.since
 	}
 	for _, a := range n.agents {
-		s.notes = append(s.notes, a.notes...)
+		for _, note := range a.notes {
+			if !slices.Contains(s.notes, note) { // several interfaces have the same targets
+				s.notes = append(s.notes, note)
+			}
+		}
 	}
-	n.state.Store(s)
+	old := n.state.Swap(s)
+	for _, note := range s.notes {
+		if old == nil || !slices.Contains(old.notes, note) {
+			n.log.Warn("not everything arrives", "why", note)
+		}
+	}
 }
 
 func (n *mirrorNode) close() {
