@@ -82,6 +82,10 @@ func (w *Worker) lastLooks(e *entry, shown [2]bool) {
 		f := &e.V.app.Frames[i]
 		left[f.Dir&1] = left[f.Dir&1] || f.Seen != detect.FrameSeen
 	}
+	if (left != [2]bool{} || shown != [2]bool{}) && !e.V.tcp.ByFIN() {
+		// As for Suricata: a session without both FINs is looked at from both sides.
+		left = [2]bool{left[0] || !shown[0], left[1] || !shown[1]}
+	}
 	if left[proto.ToServer] {
 		w.dp.Again = shown[proto.ToServer]
 		w.last(e, proto.ToServer, !left[proto.ToClient])

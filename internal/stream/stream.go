@@ -186,6 +186,11 @@ func (s *Session) NextSeq(dir uint8) uint32 { return s.h[dir&1].nextSeq }
 // LastAck returns the highest acknowledgement of data of direction dir.
 func (s *Session) LastAck(dir uint8) uint32 { return s.h[dir&1].lastAck }
 
+// ByFIN tells whether both sides have ended the session, without a RST.
+func (s *Session) ByFIN() bool {
+	return (s.State == TimeWait || s.State == Closed) && s.flags&sfClosedByRst == 0
+}
+
 // DepthReached tells whether direction dir was cut at the reassembly depth.
 func (s *Session) DepthReached(dir uint8) bool { return s.h[dir&1].depthHit }
 
