@@ -263,7 +263,7 @@ func (c *call) tokenSum(seq uint64) []byte {
 	h := hmac.New(sha256.New, c.v.s.meta.PageKey)
 	h.Write(binary.BigEndian.AppendUint64(nil, seq))
 	h.Write([]byte(c.act.name))
-	h.Write([]byte(c.in.digest("MaxResults", "NextToken", "DryRun", "maxResults", "nextToken", "MaxRecords", "Limit")))
+	h.Write([]byte(c.in.digest("MaxResults", "NextToken", "DryRun", "maxResults", "nextToken", "MaxRecords", "Limit", "Marker", "PageSize")))
 	return h.Sum(nil)[:16]
 }
 

@@ -257,3 +257,51 @@ func TestScalingLimits(t *testing.T) {
 	v := s.id(s.do("CreateVolume", "AvailabilityZone", "us-east-1a", "Size", "1"), "volumeId")
 	s.refuse("AttachmentLimitExceeded", "AttachVolume", "VolumeId", v, "InstanceId", i, "Device", "/dev/xvdz")
 }
+
+// TestPagesOfBalancers reads load balancers, target groups and listeners page by page,
+// while some of what was read is deleted.
+func TestPagesOfBalancers(t *testing.T) {
+	_, base := newServer(t, ec2api.Options{})
+	s := &story{t: t, base: base}
+	subnet := s.do("DescribeSubnets")
+	vpc := s.id(subnet, "vpcId")
+	var lb string
+	for n := range 5 {
+		lb = s.id(s.do("elbv2:CreateLoadBalancer", "Name", "nlb"+strconv.Itoa(n), "Type", "network", "Subnets.member.1", s.id(subnet, "subnetId")), "LoadBalancerArn")
+		s.do("elbv2:CreateTargetGroup", "Name", "tg"+strconv.Itoa(n), "Protocol", "UDP", "Port", "4789", "VpcId", vpc)
+	}
+	tg := s.id(s.do("elbv2:DescribeTargetGroups"), "TargetGroupArn")
+	for n := range 5 {
+		s.do("elbv2:CreateListener", "LoadBalancerArn", lb, "Protocol", "UDP", "Port", strconv.Itoa(4789+n), "DefaultActions.member.1.Type", "forward", "DefaultActions.member.1.TargetGroupArn", tg)
+	}
+	for _, c := range []struct {
+		describe, id, remove string
+		params               []string
+	}{
+		{"DescribeListeners", "ListenerArn", "DeleteListener", []string{"LoadBalancerArn", lb}},
+		{"DescribeTargetGroups", "TargetGroupArn", "DeleteTargetGroup", nil},
+		{"DescribeLoadBalancers", "LoadBalancerArn", "DeleteLoadBalancer", nil},
+	} {
+		seen, pages, params := map[string]bool{}, 0, append(c.params, "PageSize", "2")
+		for {
+			body := s.do("elbv2:"+c.describe, params...)
+			pages++
+			var got string
+			for _, m := range regexp.MustCompile(`<`+c.id+`>([^<]+)<`).FindAllStringSubmatch(body, -1) {
+				if c.id != "LoadBalancerArn" || strings.Contains(m[1], ":loadbalancer/") {
+					seen[m[1]], got = true, m[1]
+				}
+			}
+			next := element(body, "NextMarker")
+			if next == "" || pages > 5 {
+				break
+			}
+			s.do("elbv2:"+c.remove, c.id, got)
+			params = append(c.params, "PageSize", "2", "Marker", next)
+		}
+		if len(seen) != 5 || pages != 3 {
+			t.Errorf("%s: %d of 5 in %d pages of 2", c.describe, len(seen), pages)
+		}
+	}
+	s.refuse("ValidationError", "elbv2:DescribeTargetGroups", "Marker", "nothing")
+}
