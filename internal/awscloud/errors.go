@@ -25,7 +25,7 @@ func kinds(code string) setup.ErrorKind {
 		return setup.KindThrottled
 	case "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "InternalServerError":
 		return setup.KindUnavailable
-	case "NetworkInterfaceNotSupported", "UnsupportedOperation", "Unsupported", "InvalidAction":
+	case "NetworkInterfaceNotSupported", "UnsupportedOperation", "Unsupported", "InvalidAction", "UnknownOperationException":
 		return setup.KindUnsupported
 	case "DependencyViolation", "InvalidNetworkInterface.InUse", "InvalidParameterValue.InUse", "ResourceInUse", "ExistingVpcEndpointConnections", "IncorrectState", "IncorrectInstanceState":
 		return setup.KindInUse

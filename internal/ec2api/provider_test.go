@@ -1,9 +1,13 @@
 package ec2api_test
 
 import (
+	"io"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"mirador/internal/ec2api"
@@ -304,4 +308,91 @@ func TestPagesOfBalancers(t *testing.T) {
 		}
 	}
 	s.refuse("ValidationError", "elbv2:DescribeTargetGroups", "Marker", "nothing")
+}
+
+// TestUnknownActions are refused in the words of each protocol.
+func TestUnknownActions(t *testing.T) {
+	_, base := newServer(t, ec2api.Options{})
+	for _, c := range []struct{ name, target, kind, body, want string }{
+		{"EC2", "", "application/x-www-form-urlencoded", "Action=No&Version=2016-11-15", "<Code>InvalidAction</Code>"},
+		{"classic load balancers", "", "application/x-www-form-urlencoded", "Action=DescribeLoadBalancers&Version=2012-06-01", "<Code>InvalidAction</Code>"},
+		{"SQS", "AmazonSQS.No", "application/x-amz-json-1.0", "{}", `"__type":"com.amazon.coral.service#UnknownOperationException"`},
+		{"EventBridge", "AWSEvents.No", "application/x-amz-json-1.1", "{}", `"__type":"com.amazon.coral.service#UnknownOperationException"`},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", c.kind)
+		if c.target != "" {
+			r.Header.Set("X-Amz-Target", c.target)
+		} else {
+			r.Host = "elasticloadbalancing.us-east-1.amazonaws.com"
+			if c.name == "EC2" {
+				r.Host = "ec2.us-east-1.amazonaws.com"
+			}
+		}
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if err != nil || a.StatusCode != 400 || !strings.Contains(string(b), c.want) {
+			t.Errorf("%s: %d %s %v, want %s", c.name, a.StatusCode, b, err, c.want)
+		}
+	}
+}
+
+// TestSameInterface lets 50 clients make and end sessions of one interface, and tag it: its
+// limits hold at every moment, and what was answered is what there is at the end.
+func TestSameInterface(t *testing.T) {
+	v, base := newServer(t, ec2api.Options{StateDir: t.TempDir()})
+	s := &story{t: t, base: base}
+	subnet := s.id(s.do("DescribeSubnets"), "subnetId")
+	i := s.do("RunInstances", "ImageId", "ami-0123456789abcdef0", "InstanceType", "m5.large", "MinCount", "1", "MaxCount", "1", "SubnetId", subnet)
+	source := s.id(i, "networkInterfaceId")
+	target := s.id(s.do("CreateTrafficMirrorTarget", "NetworkInterfaceId", s.id(s.do("CreateNetworkInterface", "SubnetId", subnet), "networkInterfaceId")), "trafficMirrorTargetId")
+	filter := s.id(s.do("CreateTrafficMirrorFilter"), "trafficMirrorFilterId")
+	var made, ended, tagged, refused atomic.Int64
+	var wg sync.WaitGroup
+	for n := range 50 {
+		wg.Go(func() {
+			s := &story{t: t, base: base}
+			for k := range 6 {
+				code, body := s.send("CreateTrafficMirrorSession", "NetworkInterfaceId", source, "TrafficMirrorTargetId", target, "TrafficMirrorFilterId", filter, "SessionNumber", strconv.Itoa(n*10+k+1))
+				switch {
+				case code == 200:
+					made.Add(1)
+				case element(body, "Code") != "TrafficMirrorSessionsPerInterfaceLimitExceeded":
+					t.Errorf("%d %s", code, body)
+				}
+				if got := strings.Count(s.do("DescribeTrafficMirrorSessions"), "<trafficMirrorSessionId>"); got > 3 {
+					t.Errorf("%d sessions at once", got)
+				}
+				if code == 200 && k%2 == 0 {
+					s.do("DeleteTrafficMirrorSession", "TrafficMirrorSessionId", s.id(body, "trafficMirrorSessionId"))
+					ended.Add(1)
+				}
+				code, body = s.send("CreateTags", "ResourceId.1", source, "Tag.1.Key", strconv.Itoa(n)+"-"+strconv.Itoa(k%2), "Tag.1.Value", "x")
+				switch {
+				case code == 200:
+					tagged.Add(1)
+				case element(body, "Code") == "TagLimitExceeded":
+					refused.Add(1)
+				default:
+					t.Errorf("%d %s", code, body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := int64(strings.Count(s.do("DescribeTrafficMirrorSessions"), "<trafficMirrorSessionId>")); got != made.Load()-ended.Load() || got > 3 {
+		t.Errorf("%d sessions; %d made, %d ended", got, made.Load(), ended.Load())
+	}
+	for _, e := range v.Snapshot().Interfaces {
+		if e.ID == source && (len(e.Tags) != 50 || refused.Load() == 0 || tagged.Load() < 50) {
+			t.Errorf("%d tags; %d were taken, %d refused", len(e.Tags), tagged.Load(), refused.Load())
+		}
+	}
 }

@@ -102,8 +102,8 @@ func (v *Server) serve(w http.ResponseWriter, q *request) (status int, code stri
 		return fail(err)
 	}
 	act := v.actions[q.service][q.action]
-	if act == nil {
-		return fail(errorf("InvalidAction", "The action %s is not valid for this web service.", clip(q.action)))
+	if act == nil || q.service == serviceELB && q.version == classicVersion {
+		return fail(unknownAction(q))
 	}
 	fault := v.inject.next(q.service, q.action)
 	switch fault {
@@ -291,6 +291,21 @@ func (v *Server) serviceOf(q *request, cred *credential) string {
 		}
 	}
 	return serviceEC2
+}
+
+// classicVersion is the API of Classic Load Balancers: it has the host and the scope of
+// ours, and some of its actions have the names of ours.
+const classicVersion = "2012-06-01"
+
+const codeUnknownOperation = "UnknownOperationException"
+
+// unknownAction is what services say of actions that they do not have, each in the words
+// of its protocol.
+func unknownAction(q *request) *Error {
+	if q.proto == protocolJSON || q.proto == protocolCBOR {
+		return errorf(codeUnknownOperation, "The operation %s is not known to this service.", clip(q.action))
+	}
+	return errorf("InvalidAction", "The action %s is not valid for this web service.", clip(q.action))
 }
 
 // serviceName is how clients name a service: in the scope of signatures and first in the
@@ -603,6 +618,9 @@ func (v *Server) writeError(w http.ResponseWriter, q *request, err *Error) {
 			kind = "com.amazonaws.cloudwatch#" + err.Code
 		case serviceSQS:
 			kind = "com.amazonaws.sqs#" + err.Code
+		}
+		if err.Code == codeUnknownOperation {
+			kind = "com.amazon.coral.service#" + err.Code // no service's own
 		}
 		if q.service == serviceRAM {
 			w.Header().Set("X-Amzn-Errortype", err.Code)
