@@ -20,7 +20,7 @@ const taskEnv = "MIRADOR_E2E_TASK"
 
 // perform does a task.
 func perform(task string, args []string) int {
-	tasks := map[string]func([]string) error{"serve": serve, "get": get, "lookup": lookup, "collect": collect, "flows": flows}
+	tasks := map[string]func([]string) error{"serve": serve, "get": get, "lookup": lookup, "collect": collect, "flows": flows, "mtu": setMTU}
 	f := tasks[task]
 	if f == nil {
 		fmt.Fprintln(os.Stderr, "unknown task", task)
@@ -33,9 +33,16 @@ func perform(task string, args []string) int {
 	return 0
 }
 
-// serve answers HTTP requests at an address until it is killed.
+// serve answers HTTP requests at an address until it is killed; /large is longer than any
+// frame.
 func serve(args []string) error {
-	return http.ListenAndServe(args[0], http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello\n") }))
+	return http.ListenAndServe(args[0], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			w.Write(make([]byte, 1<<16))
+			return
+		}
+		io.WriteString(w, "hello\n")
+	}))
 }
 
 // get makes one HTTP request.

@@ -262,6 +262,7 @@ func (l *lab) stats() (s struct {
 	Sessions []struct {
 		ID, Path string
 		Packets  uint64
+		CutByMTU uint64
 		Dropped  map[string]uint64
 	}
 	LoadBalancers []struct {
