@@ -127,7 +127,7 @@ func (b *builder) protocol() error {
 		ok = false // names of app-layer-protocol only
 	}
 	if !ok || set == 0 {
-		return refuse(b.protoOffset(), "see 'mirador rules protocols' for the list", "unknown protocol %s", quote(name))
+		return refuse(b.protoOffset(), "ip, tcp, udp, icmp and the like, or an application protocol as Suricata names it: http, tls, dns, smb", "unknown protocol %s", quote(name))
 	}
 	b.s.apps = set
 	if own := b.c.appBits(name); own != 0 {
