@@ -150,7 +150,7 @@ func (f *vpcFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	server, err := ec2api.New(o)
 	if errors.Is(err, ec2api.ErrState) {
-		return fail(exitFailed, "put the .bak file in its place, or begin anew with another --state", "%w", err)
+		return fail(exitFailed, "put state.jsonl.bak and journal.jsonl.bak (when there is one) in the places of state.jsonl and journal.jsonl, or begin anew with another --state", "%w", err)
 	}
 	if err != nil {
 		return fail(exitFailed, "", "open state: %w", err)
