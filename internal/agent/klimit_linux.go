@@ -16,12 +16,12 @@ import (
 // the tokens that it needs take to come back; it may pass when that ends no later than a
 // burst from now.
 type klimit struct {
-	until [2]uint64 // nanoseconds of the kernel's clock: for bytes and for packets
+	_ [2]uint64 // nanoseconds of the kernel's clock, known to the programs alone: for bytes and for packets
 }
 
 // krate is a limit of bytes or packets as the programs have it.
 type krate struct {
-	at    int    // of klimit.until
+	at    int    // of klimit
 	cost  uint64 // of one unit in nanoseconds, times 2^shift
 	shift int32
 	burst uint64 // nanoseconds

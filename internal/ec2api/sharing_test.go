@@ -101,7 +101,6 @@ func TestSharedTarget(t *testing.T) {
 
 	v.Close()
 	v, base = newServer(t, twoAccounts(dir))
-	own = ec2.NewFromConfig(sdkConfig(base, testKey, testSecret, ""))
 	con = ec2.NewFromConfig(sdkConfig(base, consumerKey, testSecret, ""))
 	owner.base = base
 	if !mirrored(v, id) || len(must(con.DescribeTrafficMirrorTargets(ctx, &ec2.DescribeTrafficMirrorTargetsInput{}))(t).TrafficMirrorTargets) != 1 {
