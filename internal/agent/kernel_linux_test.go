@@ -411,6 +411,7 @@ func TestCut(t *testing.T) {
 			const size = 300_000
 			l.talk(t, peerAddr, make([]byte, size))
 			var next uint32
+			seen := map[uint32]bool{}
 			cut := 0
 			frames(t, r, func(_, in *packet.Parsed) bool {
 				if len(in.Data) > keep {
@@ -422,10 +423,11 @@ func TestCut(t *testing.T) {
 				if in.Truncated {
 					cut++
 				}
-				if next != 0 && int32(in.Seq-next) < 0 {
-					t.Fatalf("sequence number %d after %d", in.Seq, next)
+				// TCP may send a segment again, on a slow machine.
+				if next != 0 && int32(in.Seq-next) < 0 && !seen[in.Seq] {
+					t.Fatalf("sequence number %d for the first time after %d", in.Seq, next)
 				}
-				next = in.Seq
+				next, seen[in.Seq] = in.Seq, true
 				return in.Flags&packet.FIN != 0
 			})
 			if c := m.Counters(); cut < size/1460 || c.Sessions[0].CutByMTU < uint64(cut) || c.Errors() > 0 {
