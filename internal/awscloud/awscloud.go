@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -112,6 +113,10 @@ func New(ctx context.Context, o Options) (*Client, error) {
 		return nil, &setup.CloudError{Kind: setup.KindInvalid, Op: setup.Action{Service: "aws", Name: "configuration"}, Message: "no region",
 			Hint: "give --region, set AWS_REGION, or set region in mirror.yaml"}
 	}
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = awshttp.NewBuildableClient()
+	}
+	cfg.HTTPClient = calm{cfg.HTTPClient}
 	c.cfg = cfg
 	cfg.APIOptions = append(cfg.APIOptions, c.count)
 	c.ec2 = ec2.NewFromConfig(cfg, func(x *ec2.Options) { x.BaseEndpoint = base(o, x.BaseEndpoint) })

@@ -3,6 +3,8 @@ package ec2api_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -28,8 +30,28 @@ const testKey, testSecret = "AKIAMIRADORTEST", "a/secret+with=signs"
 func sdkConfig(base, key, secret, token string) aws.Config {
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(base), Credentials: credentials.NewStaticCredentialsProvider(key, secret, token),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient: &http.Client{Transport: calm{http.DefaultTransport.(*http.Transport).Clone()}},
 	}
+}
+
+// calm keeps the transport from taking the second Close of a request's body, which the
+// SDK's body answers with io.EOF, for a failed write: see room awscloud.
+type calm struct{ http.RoundTripper }
+
+func (c calm) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = calmBody{r.Body}
+	}
+	return c.RoundTripper.RoundTrip(r)
+}
+
+type calmBody struct{ io.ReadCloser }
+
+func (b calmBody) Close() error {
+	b.ReadCloser.Close()
+	return nil
 }
 
 // sdkServer is an endpoint that checks signatures, and a client of it.
